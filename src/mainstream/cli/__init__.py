@@ -1,0 +1,1 @@
+"""The command line: verbs found by entry point."""

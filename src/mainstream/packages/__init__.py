@@ -1,0 +1,1 @@
+"""M-Packages and base DNN artifacts: documents, OCI layout, verification."""

@@ -1,0 +1,1 @@
+"""The Kubernetes resources as types: MainstreamApp, EdgeNode; read from manifests."""

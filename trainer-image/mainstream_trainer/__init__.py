@@ -1,0 +1,1 @@
+"""The trainer: base DNN artifacts, and Model Sets from labelled data."""
