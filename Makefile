@@ -1,0 +1,74 @@
+# Everything that a person does here. `make` alone prints the list.
+# A fresh machine needs Python 3.11 to 3.13 and, for the tests, apt; what is missing is installed where root may.
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+DEBIAN_TOOLS := skopeo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types contracts examples format schema benchmark clean setup setup-demo tools
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## Set up and run the demo: train, plan and run six applications; report in build/demo/report.html
+	$(BIN)/mainstream demo --directory build/demo
+
+test: setup ## Set up and pass all tests
+	$(BIN)/python -m pytest
+
+check: setup lint types contracts examples ## All checks beside the tests
+
+lint: setup ## Style (ruff)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup ## Types (mypy --strict)
+	$(BIN)/mypy src trainer-image runner-image demo
+
+contracts: setup ## Who may import whom (import-linter)
+	$(BIN)/lint-imports
+
+examples: setup ## The manifests in examples/ are valid
+	$(BIN)/python -m pytest -q tests/house/test_examples.py
+
+schema: setup ## Write docs/schedule.schema.json anew from the types
+	$(BIN)/python -m mainstream.schedule > docs/schedule.schema.json
+
+format: setup ## Format the code
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format .
+
+benchmark: setup ## Run the quick benchmarks (see benchmarks/README.md for all)
+	$(BIN)/python benchmarks/sharing.py
+	$(BIN)/python benchmarks/training.py
+
+setup: $(VENV)/.dev tools ## Set up everything that tests and checks need
+
+setup-demo: $(VENV)/.demo ## Set up only what the demo needs
+
+clean: ## Remove what the targets above made
+	rm -rf build $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "No Python 3 found: install Python 3.11, 3.12 or 3.13."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "$(PYTHON) is $$($(PYTHON) --version): Mainstream needs Python 3.11, 3.12 or 3.13 (make PYTHON=...)."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); sh tools/apt-install.sh python3-venv && $(PYTHON) -m venv $(VENV); }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing what the demo needs (about 2 GB with TensorFlow, once) ..."
+	$(PIP) --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
+	@echo "Installing what tests and checks need ..."
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+tools:
+	@for tool in $(DEBIAN_TOOLS); do command -v $$tool > /dev/null || missing="$$missing $$tool"; done; \
+	  test -z "$$missing" || sh tools/apt-install.sh $$missing
