@@ -229,7 +229,10 @@ class FileSource:
         except av.error.FFmpegError as error:
             raise self._refused(f"is no video that can be read, or its index is cut off ({error.strerror})") from None
         if not container.streams.video:
+            known = bool(container.streams.audio)
             container.close()
+            if not known:
+                raise self._refused("is no video that can be read, or its index is cut off (it holds no pictures)")
             raise self._refused("holds no video stream", "Name a file with pictures.")
         video = container.streams.video[0]
         video.codec_context.thread_count = 1  # ingest is planned in core seconds; the engine has the other cores
