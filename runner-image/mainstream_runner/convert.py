@@ -5,6 +5,7 @@ box may begin at an odd pixel, where YUV 4:2:0 has no colour of its own.
 """
 
 import av
+import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from mainstream.pixels import crop_box, normalise
@@ -26,4 +27,4 @@ class SwscaleConvert:
             picture = av.VideoFrame.from_ndarray(pixels, format="rgb24")
         reformatter = self._reformatters.setdefault(wanted, VideoReformatter())
         small = reformatter.reformat(picture, width, height, "rgb24", interpolation=Interpolation.AREA)
-        return normalise(small.to_ndarray(), wanted.preprocessing)[None]
+        return normalise(small.to_ndarray().astype(np.uint8, copy=False), wanted.preprocessing)[None]

@@ -4,9 +4,9 @@ Rules:
 
 * earliest deadline first: all streams have the same patience, so the frame that was captured first is next;
 * a frame that waited longer than its stream's bound is dropped, so latency is bounded and no queue grows;
-* drops are even: a stream that lost a frame goes before the others until it is served, and an app that lost two looks in a
-  row has twice the patience for its next one (else a slow app whose looks fall on the frames that happen to be dropped would
-  never be served).
+* drops are even: a stream that lost a frame goes before the others until it is served, and with each look that an app lost in
+  a row its next one may wait a bound longer, up to four (else a slow app whose looks fall on the frames that happen to be
+  dropped would never be served).
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ DropReason = Literal["EngineBusy", "DecodingBehind"]
 
 BOUND_INTERVALS = 2
 MIN_BOUND_SECONDS = Fraction(1, 10)
-STARVED_LOOKS = 2
+MAX_BOUNDS = 4
 
 
 def bound_seconds(capture_fps: Fraction) -> Fraction:
@@ -33,24 +33,20 @@ class Deadlines:
     def __init__(self, plans: Sequence[StreamPlan]) -> None:
         self._bounds = [bound_seconds(plan.stream.capture_fps) for plan in plans]
         self._drops = [0] * len(plans)
-        self._starved = [[[0] * len(stem.apps) for stem in plan.stems] for plan in plans]
+        self._missed = [[[0] * len(stem.apps) for stem in plan.stems] for plan in plans]
 
     def choose(self, heads: Sequence[Prepared], now: Fraction) -> tuple[Prepared, DropReason | None]:
         """One of ``heads`` (not empty) and why it is dropped, or None: run it."""
         chosen = min(heads, key=lambda head: (-self._drops[head.stream], head.seconds, head.stream))
-        waits = self._starved[chosen.stream]
-        starved = any(
-            missed >= STARVED_LOOKS
-            for missed_by_app, due in zip(waits, chosen.due, strict=True)
-            for missed in missed_by_app[:due]
-        )
-        bound = self._bounds[chosen.stream] * (2 if starved else 1)
+        waits = self._missed[chosen.stream]
+        missed = max(max(by_app[:due], default=0) for by_app, due in zip(waits, chosen.due, strict=True))
+        bound = self._bounds[chosen.stream] * min(1 + missed, MAX_BOUNDS)
         reason: DropReason | None = None
         if not chosen.inputs:
             reason = "DecodingBehind"
         elif now - chosen.seconds > bound:
             reason = "EngineBusy"
         self._drops[chosen.stream] = self._drops[chosen.stream] + 1 if reason else 0
-        for missed_by_app, due in zip(waits, chosen.due, strict=True):
-            missed_by_app[:due] = [missed + 1 if reason else 0 for missed in missed_by_app[:due]]
+        for by_app, due in zip(waits, chosen.due, strict=True):
+            by_app[:due] = [count + 1 if reason else 0 for count in by_app[:due]]
         return chosen, reason

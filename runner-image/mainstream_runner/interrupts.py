@@ -14,7 +14,7 @@ class Interrupt:
         self.stop = Event()
         self.exit_status = 0
 
-    def __call__(self, number: int, frame: FrameType | None) -> None:
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
         """The handler."""
         if self.stop.is_set():
             raise KeyboardInterrupt

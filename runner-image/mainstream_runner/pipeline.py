@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mainstream.errors import InputError
 from mainstream.schedule import Schedule, ScheduledApp
-from mainstream_runner.deadlines import Deadlines, DropReason, bound_seconds
+from mainstream_runner.deadlines import MAX_BOUNDS, Deadlines, DropReason, bound_seconds
 from mainstream_runner.events import Records
 from mainstream_runner.inbox import Inbox
 from mainstream_runner.ingest import Convert, Pixels, Prepared, StemPlan, StreamReader, stream_plans
@@ -94,7 +94,10 @@ class Verdicts:
 
 
 class Pipeline:
-    """One run of a schedule over its streams. ``stop`` may be set by a signal's handler at any moment."""
+    """One run of a schedule over its streams. ``stop`` may be set by a signal's handler at any moment.
+
+    ``convert`` makes a converter for each stream, since each stream is read by a thread of its own.
+    """
 
     def __init__(
         self,
@@ -102,7 +105,7 @@ class Pipeline:
         *,
         sources: Mapping[str, FrameSource],
         engines: Mapping[str, StemEngine],
-        convert: Convert,
+        convert: Callable[[], Convert],
         sink: Sink,
         clock: Clock,
         stop: Event,
@@ -122,7 +125,9 @@ class Pipeline:
         self._waited = 0.0
         self._inbox = Inbox(len(self._plans))
         self._readers = [
-            StreamReader(number, plan, sources[plan.stream.name], convert, late=self._lateness(plan.stream.capture_fps))
+            StreamReader(
+                number, plan, sources[plan.stream.name], convert(), late=self._lateness(plan.stream.capture_fps)
+            )
             for number, plan in enumerate(self._plans)
         ]
         self._running = set(range(len(self._plans)))
@@ -211,8 +216,8 @@ class Pipeline:
         return Fraction(self._clock.seconds() - self._start)
 
     def _lateness(self, capture_fps: Fraction) -> Callable[[Fraction], bool]:
-        """Whether a frame is too late to be worth converting: an app with lost looks would still wait twice the bound."""
-        bound = 2 * bound_seconds(capture_fps)
+        """Whether a frame is too late to be worth converting, whatever was lost before."""
+        bound = MAX_BOUNDS * bound_seconds(capture_fps)
         return lambda seconds: self._real_time and self._now() - seconds > bound
 
     def _analyse(self, item: Prepared) -> None:
