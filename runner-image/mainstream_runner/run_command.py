@@ -1,0 +1,170 @@
+"""``mainstream run``: plan (or read a schedule), open the streams, merge the graphs, run, sum up.
+
+Exit status: 0 when all streams were read to their end; 1 if one was cut off (what could be read was analysed) or an operation
+failed; 2 for wrong input; 130 and 143 after Ctrl-C and SIGTERM, with the summary so far and whole event records.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mainstream.cli.main import require
+from mainstream.cli.output import DEFAULT_STORE, Format, Output, OutputOption, StoreOption
+from mainstream.errors import InputError
+
+if TYPE_CHECKING:
+    from mainstream.schedule import Schedule
+    from mainstream_runner.sinks.jsonl import Sink
+    from mainstream_runner.source import FileSource
+    from mainstream_runner.summary import Summary
+
+FAILED = 1
+
+
+def run(app: typer.Typer) -> None:
+    """Add the verb ``run``."""
+
+    @app.command("run")
+    def command(
+        *,
+        filename: Annotated[
+            Path | None,
+            typer.Option("--filename", "-f", help="Manifest file, or a folder with manifests: plan, then run."),
+        ] = None,
+        schedule: Annotated[
+            Path | None, typer.Option("--schedule", help="Run a schedule that `mainstream plan` wrote, instead.")
+        ] = None,
+        edge_node: Annotated[
+            str | None, typer.Option("--edge-node", help="Which EdgeNode to run, if there are several.")
+        ] = None,
+        events: Annotated[
+            Path | None, typer.Option("--events", help="File for the events; standard output otherwise.")
+        ] = None,
+        until_end: Annotated[
+            bool, typer.Option("--until-end", help="Play files that loop once; stop when all streams ended.")
+        ] = False,
+        real_time: Annotated[
+            bool | None,
+            typer.Option(
+                "--real-time/--fast", help="At the streams' own pace, or as fast as possible. Default: file.realTime."
+            ),
+        ] = None,
+        utilization: Annotated[
+            float | None, typer.Option("--utilization", help="Per cent of the engine's time to plan with.")
+        ] = None,
+        objective: Annotated[
+            str | None, typer.Option("--objective", help="MeanF1, MaxMinF1 or MaxMinThenMeanF1.")
+        ] = None,
+        sharing: Annotated[
+            str, typer.Option("--sharing", help="Mainstream, MaxSharing or NoSharing (the baselines).")
+        ] = "Mainstream",
+        store: StoreOption = DEFAULT_STORE,
+        output: OutputOption = Format.TABLE,
+    ) -> None:
+        """Run applications on this machine's streams; events as CloudEvents, one JSON object a line."""
+        require("runner", "av", "ai_edge_litert")
+        out = Output(output)
+        if (filename is None) == (schedule is None):
+            raise InputError(
+                "give exactly one of --filename and --schedule", remedy="mainstream run -f MANIFESTS [--events FILE]"
+            )
+        if filename is not None:
+            planned = _plan(
+                out, filename, store, edge_node=edge_node, utilization=utilization, objective=objective, sharing=sharing
+            )
+        else:
+            planned = _read_schedule(schedule or Path())
+        status = _run(out, planned, store, events=events, until_end=until_end, real_time=real_time)
+        raise typer.Exit(status)
+
+
+def _read_schedule(path: Path) -> "Schedule":
+    from mainstream.schedule import Schedule
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read the schedule: {error.strerror}", where=path) from None
+    return Schedule.from_json(data, where=path)
+
+
+def _run(
+    out: Output, schedule: "Schedule", store: Path, *, events: Path | None, until_end: bool, real_time: bool | None
+) -> int:
+    from mainstream_runner.convert import SwscaleConvert
+    from mainstream_runner.ingest import stream_plans
+    from mainstream_runner.interrupts import interrupts
+    from mainstream_runner.pipeline import Pipeline, SystemClock
+    from mainstream_runner.source import open_stream
+
+    if not schedule.apps:
+        raise InputError(
+            f"no app is in the schedule of edge node {schedule.edge_node!r}",
+            remedy="Raise budget.utilization or lower the apps' minF1: `mainstream plan` shows what each would need.",
+        )
+    plans = stream_plans(schedule)
+    with ExitStack() as open_things:
+        sources = {
+            plan.stream.name: open_things.enter_context(open_stream(plan.stream, until_end=until_end)) for plan in plans
+        }
+        engines = _engines(out, schedule, store)
+        sink = open_things.enter_context(_sink(events))
+        watch = open_things.enter_context(_progress(out, sources))
+        interrupt = open_things.enter_context(interrupts())
+        pipeline = Pipeline(
+            schedule,
+            sources=sources,
+            engines=engines,
+            convert=SwscaleConvert,
+            sink=sink,
+            clock=SystemClock(),
+            stop=interrupt.stop,
+            real_time=_paced(schedule) if real_time is None else real_time,
+            watch=watch,
+        )
+        summary = pipeline.run()
+    _print_summary(out, summary, to_file=events is not None)
+    if interrupt.exit_status:
+        out.say("interrupted; the events so far are whole, events that were open have been ended")
+        return interrupt.exit_status
+    cut_off = any(stream.ingest.end is not None and stream.ingest.end.reason == "CutOff" for stream in summary.streams)
+    return FAILED if cut_off else 0
+
+
+def _paced(schedule: "Schedule") -> bool:
+    return any(stream.source.file is not None and stream.source.file.real_time for stream in schedule.streams)
+
+
+def _sink(events: Path | None) -> "AbstractContextManager[Sink]":
+    from mainstream_runner.sinks.jsonl import JsonLinesFile, StandardOutput
+
+    return nullcontext(StandardOutput()) if events is None else JsonLinesFile(events)
+
+
+@contextmanager
+def _progress(out: Output, sources: "Mapping[str, FileSource]") -> Iterator[Callable[[str, int], None]]:
+    """A bar for each stream that has an end; gives what tells it how many more frames were read."""
+    with out.progress() as steps:
+        advance = {
+            name: steps.start(f"stream {name}", source.info.frames)
+            for name, source in sources.items()
+            if source.info.frames is not None and not source.info.loop
+        }
+
+        def watch(stream: str, frames: int) -> None:
+            if stream in advance:
+                advance[stream](frames)
+
+        yield watch
+
+
+def _print_summary(out: Output, summary: "Summary", *, to_file: bool) -> None:
+    if to_file and out.form is Format.JSON:
+        out.result(summary.plain(), summary.table)
+    else:
+        out.messages.print(summary.table())
+    for warning in summary.warnings():
+        out.warn(warning)
