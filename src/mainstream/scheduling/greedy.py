@@ -1,0 +1,140 @@
+"""Greedy scheduling (paper section 6, Algorithm 1), with F1 gain over marginal branch cost and local search after it.
+
+A move gives one app any option with a higher F1; the move with the highest ratio of weighted gain to additional *branch* cost
+that fits is made, until none does. (The stem is left out of the ratio: the first app alone would pay for raising it, and
+tight budgets end worse; it is counted when a move must fit.) The walk starts from several schedules: the cheapest, and for
+each of a few rates all that looks at most that often. Each end is improved by single moves, and by letting one app start again
+from its cheapest option. The best end is the answer; nothing is proven about it.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from mainstream.scheduling.problem import Choice, Objective, Problem, Result
+from mainstream.scheduling.search import Array, Indices, Options, State, options, schedule_cost
+
+_GAIN = 1e-12
+_REFINED = 3
+"""How many of the best ends local search works on."""
+
+
+def greedy(problem: Problem, objective: Objective = "MeanF1", *, starts: Iterable[tuple[Choice, ...]] = ()) -> Result:
+    """A good schedule of all apps of the problem, whose minimum F1s must fit the budget (``admission`` sees to it).
+
+    ``starts`` are schedules to improve as well (they must fit), so that the answer is no worse than any of them.
+    """
+    table = options(problem)
+    if not problem.apps:
+        return _result(problem, np.zeros(0, np.int64), table)
+    cheapest = cheapest_state(table).chosen
+    if objective != "MeanF1":
+        return _result(problem, _max_min(State(table, cheapest), then_mean=objective == "MaxMinThenMeanF1"), table)
+    ends = [_climb(State(table, cheapest))]
+    caps = np.unique(table.fps[np.isfinite(table.f1)])
+    ends += [_climb(State(table, cheapest), allowed=table.fps <= cap) for cap in caps]
+    ends += [_climb(State(table, _places(problem, table, start))) for start in starts]
+    ends.sort(key=lambda state: -state.value)
+    best = max((_refine(state, cheapest) for state in ends[:_REFINED]), key=lambda state: state.value)
+    return _result(problem, best.chosen, table)
+
+
+def cheapest_state(table: Options) -> State:
+    """The cheapest schedule found by descent from two starts; with one stem group and no minimum F1 it is the cheapest."""
+    deepest = np.lexsort((table.branch, table.fps, -table.depth, np.isneginf(table.f1)), axis=1)[:, 0]
+    smallest = np.where(np.isneginf(table.f1), np.inf, table.branch).argmin(1)
+    return min((_descend(State(table, start)) for start in (deepest, smallest)), key=lambda state: state.cost)
+
+
+def _descend(state: State) -> State:
+    while True:
+        costs = np.where(np.isneginf(state.table.f1), np.inf, state.move_costs())
+        app, option = np.unravel_index(int(costs.argmin()), costs.shape)
+        if costs[app, option] >= state.cost - _GAIN:
+            return state
+        state.chosen[app] = option
+
+
+def _climb(state: State, *, allowed: Array | None = None) -> State:
+    """Make the move with the highest gain per branch cost until none fits."""
+    table = state.table
+    permitted = np.isfinite(table.f1) if allowed is None else np.isfinite(table.f1) & np.asarray(allowed, bool)
+    while True:
+        gain = np.where(permitted, table.weight[:, None] * (table.f1 - state.f1[:, None]), -np.inf)
+        more = table.branch - table.branch[np.arange(len(state.chosen)), state.chosen][:, None]
+        ratio = np.where((gain > _GAIN) & state.fits(state.move_costs()), gain / np.maximum(more, 1e-9), -np.inf)
+        if not np.isfinite(ratio.max()):
+            return state
+        app, option = np.unravel_index(int(ratio.argmax()), ratio.shape)
+        state.chosen[app] = option
+
+
+def _refine(state: State, cheapest: Indices) -> State:
+    """Let each app in turn start again from its cheapest option while the others climb; keep what is better."""
+    improved = True
+    while improved:
+        improved = False
+        for app in range(len(state.chosen)):
+            trial = State(state.table, state.chosen)
+            trial.chosen[app] = cheapest[app]
+            trial = _climb(trial)
+            if trial.value > state.value + 1e-9 and trial.fits(np.asarray(trial.cost)):
+                state, improved = trial, True
+    return state
+
+
+def _max_min(state: State, *, then_mean: bool) -> Indices:
+    """Raise the worst app by the cheapest move that helps it, then the next worst; optionally the mean after that."""
+    table = state.table
+    settled: set[int] = set()
+    while len(settled) < len(state.chosen):
+        worst = min((app for app in range(len(state.chosen)) if app not in settled), key=lambda app: state.f1[app])
+        costs = state.move_costs()
+        helps = (table.f1[worst] > state.f1[worst] + _GAIN) & state.fits(costs)[worst]
+        if helps.any():
+            state.chosen[worst] = int(np.where(helps, costs[worst], np.inf).argmin())
+        elif then_mean:
+            return _climb(state).chosen
+        else:
+            settled.add(worst)
+    return state.chosen
+
+
+def _places(problem: Problem, table: Options, choices: Sequence[Choice]) -> Indices:
+    """The options of a schedule; one that was left out becomes the one that beats it."""
+    chosen = np.zeros(len(choices), np.int64)
+    for place, (app, choice) in enumerate(zip(problem.apps, choices, strict=True)):
+        fps = float(problem.groups[app.group].rates[choice.rate])
+        beats = (
+            (table.depth[place] >= app.depths[choice.candidate])
+            & (table.fps[place] <= fps)
+            & (table.branch[place] <= app.branch_seconds[choice.candidate] * fps + 1e-12)
+            & (table.f1[place] >= app.f1[choice.candidate, choice.rate])
+        )
+        chosen[place] = int(beats.argmax())
+    return chosen
+
+
+def _result(problem: Problem, chosen: Indices, table: Options) -> Result:
+    choices = tuple(table.choice(app, int(option)) for app, option in enumerate(chosen))
+    return summary(problem, choices, solver="Greedy")
+
+
+def summary(problem: Problem, choices: tuple[Choice | None, ...], *, solver: str) -> Result:
+    """A result that says what a schedule is worth, with nothing proven."""
+    scores = [
+        (app.weight, float(app.f1[choice.candidate, choice.rate]))
+        for app, choice in zip(problem.apps, choices, strict=True)
+        if choice is not None
+    ]
+    total = sum(weight for weight, _ in scores)
+    return Result(
+        choices=choices,
+        rejected=(),
+        cost=schedule_cost(problem, choices),
+        mean_f1=sum(weight * score for weight, score in scores) / total if scores else 0.0,
+        min_f1=min((score for _, score in scores), default=0.0),
+        bound=None,
+        proven=False,
+        solver=solver,
+    )

@@ -1,0 +1,50 @@
+"""``solve(problem, ...) -> Result``: admission, then a scheduler by name, under one of three ways of sharing."""
+
+from dataclasses import replace
+
+from mainstream.scheduling.admission import admit
+from mainstream.scheduling.baselines import restricted, widened
+from mainstream.scheduling.greedy import greedy
+from mainstream.scheduling.problem import BUDGET_TOLERANCE, Choice, Objective, Problem, Result, Sharing
+from mainstream.scheduling.search import schedule_cost
+
+SOLVERS = {"Greedy": greedy}
+"""Schedulers by name: ``(problem, objective, *, starts) -> Result`` for a problem whose apps are all admitted."""
+
+DEFAULT_SOLVER = "Greedy"
+
+
+def solve(
+    problem: Problem,
+    objective: Objective = "MeanF1",
+    *,
+    sharing: Sharing = "Mainstream",
+    solver: str = DEFAULT_SOLVER,
+) -> Result:
+    """The best schedule that the solver finds for the admitted apps. Equal input gives equal output.
+
+    Apps that do not fit are in ``rejected``. Under No-Sharing the cost is that of separate networks.
+    """
+    narrow = restricted(problem, sharing)
+    admission = admit(narrow)
+    chosen = replace(narrow, apps=tuple(narrow.apps[place] for place in admission.admitted))
+    starts = _baseline_starts(problem, admission.admitted) if sharing == "Mainstream" else ()
+    result = SOLVERS[solver](chosen, objective, starts=starts)
+    choices: list[Choice | None] = [None] * len(problem.apps)
+    for place, choice in zip(admission.admitted, result.choices, strict=True):
+        choices[place] = choice
+    return replace(result, choices=widened(problem, tuple(choices), sharing), rejected=admission.rejected)
+
+
+def _baseline_starts(problem: Problem, admitted: tuple[int, ...]) -> tuple[tuple[Choice, ...], ...]:
+    """What the baselines would do, where they admit the same apps: Mainstream is never planned worse than they are."""
+    apps = replace(problem, apps=tuple(problem.apps[place] for place in admitted))
+    starts = []
+    for sharing in ("MaxSharing", "NoSharing"):
+        narrow = restricted(apps, sharing)
+        if not admit(narrow).rejected:
+            choices = widened(apps, greedy(narrow).choices, sharing)
+            complete = tuple(choice for choice in choices if choice is not None)
+            if schedule_cost(apps, complete) <= problem.budget + BUDGET_TOLERANCE:
+                starts.append(complete)
+    return tuple(starts)
