@@ -1,0 +1,76 @@
+"""The demo's manifests: the same kinds that a cluster takes, written as files that a person can read and change."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from mainstream.documents import fraction_text
+from mainstream.resources.metadata import API_VERSION
+from mainstream_demo.settings import APPS, Settings
+
+EDGE_NODE = "belt-box"
+
+
+def edge_node(settings: Settings, utilization: float) -> str:
+    """One box with all streams and that share of its engine's time to plan."""
+    streams = [
+        {
+            "name": stream,
+            "source": {"file": {"path": f"../data/test/{stream}.mp4"}},
+            "captureFps": fraction_text(settings.fps),
+        }
+        for stream in settings.streams
+    ]
+    return _yaml(
+        "One box, its cameras (here files) and its budget.",
+        {
+            "apiVersion": API_VERSION,
+            "kind": "EdgeNode",
+            "metadata": {"name": EDGE_NODE},
+            "spec": {
+                "budget": {"cpu": str(settings.threads), "utilization": f"{utilization:g}"},
+                "runtime": {"threads": settings.threads},
+                "streams": streams,
+                "allowedNamespaces": {},
+            },
+        },
+    )
+
+
+def applications(settings: Settings, stream: str) -> str:
+    """The applications of one stream. Those of the first are trained, the others use their M-Packages."""
+    first = settings.streams[0]
+    documents = []
+    for name, events in APPS.items():
+        spec: dict[str, Any] = {
+            "edgeNodes": {"matchNames": [EDGE_NODE]},
+            "stream": stream,
+            "events": list(events),
+        }
+        if stream == first:
+            spec["training"] = {
+                "baseDnn": {"reference": f"base/mobilenet-1.0-{settings.input_size}"},
+                "dataset": {"uri": "../data/training"},
+                "branchpoints": list(settings.branchpoints),
+                "epochs": settings.epochs,
+                "seed": settings.seed,
+            }
+        else:
+            spec["package"] = {"reference": f"mpackage/{first}/{name}"}
+        documents.append(
+            {
+                "apiVersion": API_VERSION,
+                "kind": "MainstreamApp",
+                "metadata": {"name": name, "namespace": stream},
+                "spec": spec,
+            }
+        )
+    what = "trained on the composed videos" if stream == first else f"with the M-Packages that {first} trained"
+    return _yaml(f"The applications on {stream}, {what}.", *documents)
+
+
+def _yaml(comment: str, *documents: Mapping[str, Any]) -> str:
+    return f"# {comment}\n" + "---\n".join(
+        yaml.safe_dump(dict(document), sort_keys=False, default_flow_style=None, width=120) for document in documents
+    )

@@ -1,0 +1,46 @@
+"""The demo's sizes: what it composes, trains and runs. Chosen so that all of it takes minutes on two cores."""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from mainstream_demo.scene import Difficulty
+
+APPS: dict[str, tuple[str, ...]] = {
+    "apple": ("apple",),
+    "orange": ("orange",),
+    "broccoli": ("broccoli",),
+    "cauliflower": ("cauliflower",),
+    "fruit": ("apple", "orange"),
+    "vegetable": ("broccoli", "cauliflower"),
+}
+"""Each application and the labels that are its events."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """``training_fps`` may be lower than ``fps``: the same seconds of belt in fewer pictures to train on."""
+
+    seed: int = 1
+    streams: tuple[str, ...] = ("belt-1", "belt-2")
+    fps: Fraction = Fraction(15)
+    training_fps: Fraction = Fraction(15, 2)
+    training_videos: int = 3
+    training_frames: int = 800
+    """Of each training video."""
+    test_frames: int = 1800
+    """Of each stream."""
+    input_size: int = 96
+    branchpoints: tuple[str, ...] = ("conv_pw_9", "conv_pw_12", "pooled")
+    epochs: int = 5
+    threads: int = 1
+    utilizations: tuple[int, ...] = (5, 10, 20, 40, 80)
+    """Budgets that the plan is asked about, per cent of the engine's time."""
+    difficulty: Difficulty = field(default_factory=Difficulty)
+
+    @property
+    def test_seconds(self) -> float:
+        """Length of each test stream."""
+        return self.test_frames / float(self.fps)
+
+
+DEMO = Settings()
