@@ -68,8 +68,8 @@ def options(problem: Problem) -> Options:
         rows.append((candidate, rate, app.f1[candidate, rate], fps[rate], np.asarray(app.depths)[candidate], branch))
     most = max((len(row[0]) for row in rows), default=0)
 
-    def padded(column: int, fill: float) -> NDArray[np.float64]:
-        table = np.full((len(rows), most), fill)
+    def padded(column: int, fill: float = 0.0) -> NDArray[np.float64]:
+        table = np.full((len(rows), most), fill, np.float64)
         for place, row in enumerate(rows):
             table[place, : len(row[column])] = row[column]
         return table
@@ -79,12 +79,12 @@ def options(problem: Problem) -> Options:
     for place, group in enumerate(problem.groups):
         segments[place, : len(group.segment_seconds)] = group.segment_seconds
     return Options(
-        candidate=padded(0, 0).astype(np.int64),
-        rate=padded(1, 0).astype(np.int64),
+        candidate=padded(0).astype(np.int64),
+        rate=padded(1).astype(np.int64),
         f1=padded(2, -np.inf),
-        fps=padded(3, 0),
-        depth=padded(4, 0).astype(np.int64),
-        branch=padded(5, 0),
+        fps=padded(3),
+        depth=padded(4).astype(np.int64),
+        branch=padded(5),
         group=np.array([app.group for app in problem.apps], np.int64),
         weight=np.array([app.weight for app in problem.apps]),
         segments=segments,
