@@ -109,8 +109,13 @@ class Ingest:
     decode_seconds: float = 0.0
     convert_seconds: float = 0.0
     end: StreamEnd | None = None
-    rate_to_write: Fraction | None = None
+    rate: RealRate = field(default_factory=RealRate)
     slots: Slots = field(kw_only=False)
+
+    @property
+    def rate_to_write(self) -> Fraction | None:
+        """The capture rate that the manifest should state instead; None if the stated one is right."""
+        return self.rate.mismatch(self.slots.capture_fps)
 
 
 class StreamReader:
@@ -129,7 +134,7 @@ class StreamReader:
 
     def prepared(self) -> Iterator[Prepared]:
         """The frames that some app is due on, converted; in order."""
-        ingest, rate = self.ingest, RealRate()
+        ingest = self.ingest
         frames = self._source.frames()
         while True:
             started = time.thread_time()
@@ -140,7 +145,7 @@ class StreamReader:
                 break
             ingest.frames += 1
             ingest.last_index, ingest.last_seconds = frame.index, frame.seconds
-            rate.see(frame.seconds)
+            ingest.rate.see(frame.seconds)
             slot = ingest.slots.place(frame.seconds)
             if slot is None:
                 continue
@@ -157,5 +162,4 @@ class StreamReader:
             yield Prepared(
                 stream=self._number, index=frame.index, slot=slot, seconds=frame.seconds, due=due, inputs=inputs
             )
-        ingest.rate_to_write = rate.mismatch(self._plan.stream.capture_fps)
         ingest.end = self._source.end

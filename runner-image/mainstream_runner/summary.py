@@ -126,7 +126,7 @@ class Summary:
     def plain(self) -> dict[str, Any]:
         """As plain values for JSON."""
         frames = sum(stream.ingest.frames for stream in self.streams)
-        rigid = {stream.plan.stream.name: stream for stream in self.streams}
+        by_name = {stream.plan.stream.name: stream for stream in self.streams}
         stems = {stem.name: stem for stem in self.schedule.stems}
         decode = sum(stream.ingest.decode_seconds for stream in self.streams)
         convert = sum(stream.ingest.convert_seconds for stream in self.streams)
@@ -159,7 +159,7 @@ class Summary:
                     "dropped": dict(sorted(self.apps[app.app].dropped.items())),
                     "events": self.apps[app.app].events,
                     "plannedFps": fraction_text(app.fps),
-                    "measuredFps": _rate(self.apps[app.app].analysed, rigid[stems[app.stem].stream].seconds),
+                    "measuredFps": _rate(self.apps[app.app].analysed, by_name[stems[app.stem].stream].seconds),
                 }
                 for app in self.schedule.apps
             ],

@@ -1,6 +1,7 @@
 """The runner's loop, with a source and an engine that only write down what happens."""
 
 import json
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -15,14 +16,16 @@ from hypothesis import strategies as st
 
 from mainstream.basednn import Preprocessing
 from mainstream.documents import sha256
+from mainstream.errors import OperationError
 from mainstream.resources.edgenode import File, Source
 from mainstream.sampling import Cycle, rates_on_offer
 from mainstream.schedule import Schedule, ScheduledApp, ScheduledStream, Stem, StemSegment
+from mainstream_runner.convert import SwscaleConvert
 from mainstream_runner.deadlines import MAX_BOUNDS, Deadlines, bound_seconds
 from mainstream_runner.frames import Frame
 from mainstream_runner.ingest import NetworkInput, Prepared, stream_plans
-from mainstream_runner.pipeline import Pipeline
-from mainstream_runner.source import SourceInfo, StreamEnd
+from mainstream_runner.pipeline import Pipeline, SystemClock
+from mainstream_runner.source import FileSource, SourceInfo, StreamEnd
 
 CAFFE = Preprocessing(mean=(127.5, 127.5, 127.5), divisor=127.5)
 SEGMENT_SECONDS = (0.003, 0.002, 0.004, 0.001)
@@ -131,10 +134,14 @@ class Outcome:
         fps: Fraction | None = None,
         probability: Any = lambda _number: 0.0,
         reason: str = "EndOfFile",
+        stop_at: int | None = None,
     ) -> None:
+        self._stop, self._stop_at = Event(), stop_at
         self.records, self.calls, self.converted = Records(), [], []
         sources = {stream.name: SteadySource(fps or stream.capture_fps, frames, reason) for stream in schedule.streams}
-        engines = {stem.name: WritingEngine(self.calls, stem.name, probability) for stem in schedule.stems}
+        engines = {
+            stem.name: WritingEngine(self.calls, stem.name, self._stopping(probability)) for stem in schedule.stems
+        }
         pipeline = Pipeline(
             schedule,
             sources=sources,
@@ -142,9 +149,17 @@ class Outcome:
             convert=lambda: self._convert,
             sink=self.records,
             clock=FrozenClock(),
-            stop=Event(),
+            stop=self._stop,
         )
         self.summary = pipeline.run()
+
+    def _stopping(self, probability: Any) -> Any:
+        def answer(number: int) -> float:
+            if number == self._stop_at:
+                self._stop.set()
+            return float(probability(number))
+
+        return answer
 
     def _convert(self, picture: Any, _wanted: NetworkInput) -> np.ndarray:
         self.converted.append(picture)
@@ -259,6 +274,67 @@ def test_the_end_of_a_stream_closes_its_events(reason: str, expected: str) -> No
     (ended,) = outcome.of_type("event.ended")
     assert ended["data"]["reason"] == expected
     assert (ended["data"]["startFrame"], ended["data"]["endFrame"]) == (31, 39)
+
+
+def test_a_signal_stops_between_two_frames() -> None:
+    """What is open is ended for that reason, the summary holds what was done, no later frame is analysed."""
+    outcome = Outcome(
+        make_schedule([(Fraction(10), 2)]), 10_000, probability=lambda number: float(number > 5), stop_at=20
+    )
+    assert outcome.calls[-1][1] == 20
+    (ended,) = outcome.of_type("event.ended")
+    assert ended["data"]["reason"] == "RunStopped"
+    assert ended["data"]["endFrame"] == 20
+    plain = outcome.summary.plain()
+    assert plain["stopped"]
+    assert plain["apps"][0]["analysed"] == 21
+    assert plain["streams"][0]["end"] == "RunStopped"
+    assert outcome.records[-1]["type"] == "dev.mainstream.run.ended"
+
+
+def test_a_sink_that_fails_ends_the_run() -> None:
+    """The reading threads end too, and the error is the sink's."""
+
+    class Full(Records):
+        def write(self, record: Any) -> None:
+            if len(self) == 3:
+                raise OperationError("disk full")
+            super().write(record)
+
+    schedule = make_schedule([(Fraction(10), 1)])
+    pipeline = Pipeline(
+        schedule,
+        sources={"s0": SteadySource(Fraction(10), 10_000)},
+        engines={"s0/full/base": WritingEngine([], "s0/full/base", lambda number: float(number % 10 < 5))},
+        convert=lambda: lambda picture, _wanted: np.full((1, 1, 1, 3), picture, np.float32),
+        sink=Full(),
+        clock=FrozenClock(),
+        stop=Event(),
+    )
+    with pytest.raises(OperationError, match="disk full"):
+        pipeline.run()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("stream")]
+
+
+def test_a_file_in_real_time_takes_its_time(make_video) -> None:
+    """A second of video takes a second, nothing is late on an idle box, and every look is taken."""
+    schedule = make_schedule([(Fraction(15), 2), (Fraction(5), 3)], capture_fps=Fraction(15))
+    calls: list[tuple[str, int, int]] = []
+    with FileSource(make_video("a.mp4", frames=16), capture_fps=Fraction(15)) as source:
+        summary = Pipeline(
+            schedule,
+            sources={"s0": source},
+            engines={"s0/full/base": WritingEngine(calls, "s0/full/base")},
+            convert=SwscaleConvert,
+            sink=Records(),
+            clock=SystemClock(),
+            stop=Event(),
+            real_time=True,
+        ).run()
+    assert 1.0 <= summary.wall_seconds < 5
+    looks = summary.apps["default/s0-app0"]
+    assert looks.analysed + looks.dropped.total() == 16
+    assert summary.waited_seconds > 0.5
 
 
 def test_header_and_summary_frame_the_events() -> None:
