@@ -40,12 +40,16 @@ def _number(value: object) -> object:
         if not number.is_finite():
             raise ValueError(f"expected a finite number, got {value!r}")
         return float(number)
+    if isinstance(value, bool):
+        raise ValueError(f"expected a number, got {value!r}")
     return value
 
 
 def _fraction(value: object) -> object:
     if isinstance(value, Fraction):
         return value
+    if isinstance(value, float):
+        raise ValueError(f'expected an exact number: write it in quotes, "{value:g}"')
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError(f'expected an integer or a string such as "12.5" or "30000/1001", got {value!r}')
     try:
