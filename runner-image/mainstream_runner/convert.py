@@ -9,7 +9,8 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from mainstream.pixels import crop_box, normalise
-from mainstream_runner.ingest import NetworkInput, Pixels
+from mainstream_runner.engine import Pixels
+from mainstream_runner.ingest import NetworkInput
 
 
 class SwscaleConvert:

@@ -10,18 +10,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 import av
-import numpy as np
-from numpy.typing import NDArray
 
 from mainstream.basednn import Preprocessing
 from mainstream.resources.edgenode import FULL, View
 from mainstream.sampling import Cycle
 from mainstream.schedule import Schedule, ScheduledApp, ScheduledStream, Stem
+from mainstream_runner.engine import Pixels
 from mainstream_runner.frames import RealRate, Slots
 from mainstream_runner.source import FrameSource, StreamEnd
-
-Pixels = NDArray[np.float32]
-"""``(1, height, width, 3)`` float32: a network's input."""
 
 
 @dataclass(frozen=True, slots=True)

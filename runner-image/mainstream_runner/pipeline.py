@@ -14,15 +14,13 @@ from fractions import Fraction
 from threading import Event
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mainstream.errors import InputError
 from mainstream.schedule import Schedule, ScheduledApp
 from mainstream_runner.deadlines import MAX_BOUNDS, Deadlines, DropReason, bound_seconds
+from mainstream_runner.engine import Output, Pixels
 from mainstream_runner.events import Records
 from mainstream_runner.inbox import Inbox
-from mainstream_runner.ingest import Convert, Pixels, Prepared, StemPlan, StreamReader, stream_plans
+from mainstream_runner.ingest import Convert, Prepared, StemPlan, StreamReader, stream_plans
 from mainstream_runner.sinks.jsonl import Sink
 from mainstream_runner.source import FrameSource
 from mainstream_runner.summary import AppCount, StemCount, StreamSummary, Summary
@@ -57,7 +55,7 @@ class SystemClock:
 class StemEngine(Protocol):
     """Runs one stem and its apps, fastest first."""
 
-    def run(self, pixels: Pixels, due: int) -> Sequence[NDArray[np.float32]]:
+    def run(self, pixels: Pixels, due: int) -> Sequence[Output]:
         """Probabilities ``(classes,)`` of the first ``due`` apps (1 or more), in one call of the engine."""
         ...
 
@@ -84,7 +82,7 @@ class Verdicts:
             )
         return cls(app=app, events=tuple(app.classes.index(event) for event in app.events if event in app.classes))
 
-    def look(self, probabilities: NDArray[np.float32], frame: int, seconds: Fraction) -> Look:
+    def look(self, probabilities: Output, frame: int, seconds: Fraction) -> Look:
         """Positive if the summed probability of the app's events reaches its threshold."""
         of_events = [float(probabilities[place]) for place in self.events]
         score = sum(of_events)
@@ -232,9 +230,7 @@ class Pipeline:
                 late = self._real_time and self._now() - item.seconds > 1 / plan.stream.capture_fps
                 self._decide(item, plan.stream.name, stem, outputs, late=late)
 
-    def _decide(
-        self, item: Prepared, stream: str, stem: StemPlan, outputs: Sequence[NDArray[np.float32]], *, late: bool
-    ) -> None:
+    def _decide(self, item: Prepared, stream: str, stem: StemPlan, outputs: Sequence[Output], *, late: bool) -> None:
         for app, probabilities in zip(stem.apps, outputs, strict=False):  # the apps due are the first few
             counts = self._apps[app.app]
             counts.analysed += 1

@@ -17,6 +17,7 @@ from mainstream.errors import InputError
 
 if TYPE_CHECKING:
     from mainstream.schedule import Schedule
+    from mainstream_runner.executor import StemExecutor
     from mainstream_runner.sinks.jsonl import Sink
     from mainstream_runner.source import FileSource
     from mainstream_runner.summary import Summary
@@ -110,7 +111,7 @@ def _run(
         sources = {
             plan.stream.name: open_things.enter_context(open_stream(plan.stream, until_end=until_end)) for plan in plans
         }
-        engines = _engines(out, schedule, store)
+        engines = open_things.enter_context(_stems(out, schedule, store))
         sink = open_things.enter_context(_sink(events))
         watch = open_things.enter_context(_progress(out, sources))
         interrupt = open_things.enter_context(interrupts())
@@ -132,6 +133,28 @@ def _run(
         return interrupt.exit_status
     cut_off = any(stream.ingest.end is not None and stream.ingest.end.reason == "CutOff" for stream in summary.streams)
     return FAILED if cut_off else 0
+
+
+@contextmanager
+def _stems(out: Output, schedule: "Schedule", store: Path) -> "Iterator[dict[str, StemExecutor]]":
+    """The schedule's stems, merged and loaded; a bar counts the graphs."""
+    from mainstream.packages.folder import StoreFolder
+    from mainstream_runner.executor import open_stems
+    from mainstream_runner.litert import LiteRT
+
+    if schedule.engine != "LiteRT":
+        raise InputError(
+            f"engine: {schedule.engine} is not available in this version",
+            where=f"edge node {schedule.edge_node!r}",
+            remedy="Set runtime.engine to Auto or LiteRT.",
+        )
+    layout = StoreFolder(store).layout
+    levels = len({(app.stem, app.fps) for app in schedule.apps})
+    with ExitStack() as open_things:
+        with out.progress() as steps:
+            ready = steps.start("merging graphs", levels)
+            stems = open_things.enter_context(open_stems(schedule, read=layout.read_blob, engine=LiteRT(), ready=ready))
+        yield stems
 
 
 def _paced(schedule: "Schedule") -> bool:
