@@ -30,6 +30,13 @@ WIDTH = 470
 """Columns of the empty belt that are used: at the right edge of frame 0 the apple begins."""
 ROWS = slice(80, 240)
 """Picture rows that an object can reach."""
+WALL = slice(5, 70)
+"""Picture rows that show only the wall, whose colour tells the camera's exposure."""
+WALL_COLOUR = (226.0, 219.0, 212.0)
+"""Every frame is scaled to this colour of the wall: the camera's exposure follows the objects, and would tell the shares
+apart."""
+PALE = "cauliflower"
+"""As bright as the wall behind it; only its yellow tells them apart."""
 MARGIN = 4
 """Columns left and right of an object that its cut-out takes along."""
 
@@ -56,11 +63,17 @@ Spans = Mapping[str, tuple[tuple[int, int, int], ...]]
 
 
 def read_frames(path: Path = VIDEO) -> tuple[Picture, ...]:
-    """All frames of the video, (h, w, 3) uint8, RGB."""
+    """All frames of the video with one exposure, (h, w, 3) uint8, RGB."""
     import av
 
     with av.open(path) as container:
-        return tuple(frame.to_ndarray(format="rgb24") for frame in container.decode(video=0))
+        return tuple(balanced(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0))
+
+
+def balanced(picture: Picture) -> Picture:
+    """The picture with each channel scaled so that the wall has ``WALL_COLOUR``."""
+    wall = np.median(picture[WALL].reshape(-1, 3), axis=0)
+    return (picture * (np.array(WALL_COLOUR) / wall)).round().clip(0, 255).astype(np.uint8)
 
 
 def read_spans(path: Path = OBJECTS) -> Spans:
@@ -98,23 +111,23 @@ def shelf(share: Share, frames: tuple[Picture, ...], spans: Spans) -> Shelf:
     for name in spans:
         places = clean_frames(spans, name, frames[0].shape[1])
         chosen = [places[place] for place in divide(len(places))[share]]
-        cutouts[name] = tuple(_cut(frames, *place) for place in chosen)
+        cutouts[name] = tuple(_cut(frames, *place, pale=name == PALE) for place in chosen)
     return Shelf(empty=frames[EMPTY[share]][:, :WIDTH].copy(), cutouts=cutouts)
 
 
-def _cut(frames: tuple[Picture, ...], frame: int, left: int, right: int) -> Cutout:
+def _cut(frames: tuple[Picture, ...], frame: int, left: int, right: int, *, pale: bool) -> Cutout:
     """Cut one object out. The empty belt only tells what is object; none of its pixels stays where alpha is 0."""
     nearest = min(EMPTY.values(), key=lambda empty: abs(empty - frame))
     picture = frames[frame].astype(np.float32)
     belt = frames[nearest].astype(np.float32)
     belt[:, WIDTH:] = belt[:, WIDTH - 1 : WIDTH]
-    exposure = np.median((picture - belt).reshape(-1, 3), axis=0)
     columns = slice(left - MARGIN, right + MARGIN)
-    difference = (picture - belt - exposure)[ROWS, columns]
-    strong = _blur(np.abs(difference).max(axis=2), 1) > 22
-    # The cauliflower is as bright as the wall behind it; only its yellow tells them apart.
-    yellow = _blur(difference[..., 0] - difference[..., 2], 2) > 5
-    mask = _filled(_largest(_blur((strong | yellow).astype(np.float32), 1) > 0.5))
+    difference = (picture - belt)[ROWS, columns]
+    difference -= np.median(picture - belt, axis=(0, 1))
+    object_ = _blur(np.abs(difference).max(axis=2), 1) > 22
+    if pale:
+        object_ |= _blur(difference[..., 0] - difference[..., 2], 2) > 5
+    mask = _filled(_largest(_blur(object_.astype(np.float32), 1) > 0.5))
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     box = (slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1))
     return Cutout(

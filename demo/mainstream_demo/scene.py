@@ -34,17 +34,19 @@ NOISE_BANK = 16
 class Difficulty:
     """How hard the pixels are. Ranges are (low, high); each object, or each moment of light, lies between."""
 
-    size: tuple[float, float] = (0.45, 0.85)
+    size: tuple[float, float] = (0.4, 0.75)
     """Of an object's own size in ``belt.mp4``."""
-    light: tuple[float, float] = (0.35, 1.0)
+    light: tuple[float, float] = (0.3, 1.0)
     """Brightness of the picture, 1 is as in ``belt.mp4``; it wanders with a period of some seconds."""
-    tint: float = 0.25
+    cast: float = 0.06
+    """Each colour channel of the whole picture wanders by up to this fraction: the lamps' colour."""
+    tint: float = 0.12
     """Each colour channel of an object is scaled by up to this fraction, up or down: ripeness, coloured light."""
     noise: float = 14.0
     """Standard deviation of each pixel's noise, of 255."""
     crossing_seconds: tuple[float, float] = (0.5, 0.8)
     """Length of an event."""
-    pause_seconds: tuple[float, float] = (0.3, 1.5)
+    pause_seconds: tuple[float, float] = (0.4, 1.8)
     """Between an object's leaving (its middle) and the next one's coming."""
 
 
@@ -80,7 +82,7 @@ class Scene:
     fps: Fraction
     empty: NDArray[np.float32]  # (HEIGHT, WIDTH, 3)
     passes: tuple[Pass, ...]
-    light: NDArray[np.float32]  # a factor for each frame
+    light: NDArray[np.float32]  # (frames, 3): a factor for each frame and channel
     noise: float
     seed: int
 
@@ -111,14 +113,16 @@ def plan(shelf: Shelf, *, frames: int, fps: Fraction, seed: int, difficulty: Dif
     seconds = np.arange(frames) / float(fps)
     low, high = difficulty.light
     wander = np.sin(seconds / random.uniform(1.5, 3) + phase) + np.sin(seconds / random.uniform(5, 9) + 2 * phase)
-    light = low + (high - low) * (0.5 + 0.25 * wander)
+    brightness = low + (high - low) * (0.5 + 0.25 * wander)
+    periods, phases = random.uniform(4, 12, 3), random.uniform(0, 2 * np.pi, 3)
+    cast = 1 + difficulty.cast * np.sin(seconds[:, None] * 2 * np.pi / periods + phases)
     empty = Image.fromarray(shelf.empty).crop(WINDOW).resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
     return Scene(
         frames=frames,
         fps=fps,
         empty=np.asarray(empty, np.float32),
         passes=tuple(passes),
-        light=light.astype(np.float32),
+        light=(brightness[:, None] * cast).astype(np.float32),
         noise=difficulty.noise,
         seed=seed,
     )

@@ -11,7 +11,7 @@ from mainstream_demo import belt, scene
 from mainstream_demo.compose import scenes
 from mainstream_demo.settings import APPS, Settings
 
-PLAIN = scene.Difficulty(light=(1.0, 1.0), noise=0.0, tint=0.0)
+PLAIN = scene.Difficulty(light=(1.0, 1.0), noise=0.0, tint=0.0, cast=0.0)
 LABELS = ("apple", "broccoli", "cauliflower", "orange")
 
 
