@@ -7,109 +7,12 @@ A detection needs x consecutive positives: the chain runs over the current run 0
 *Legacy* is what the paper's authors' published code computes, kept so that their figures can be had.
 """
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
-from itertools import pairwise
-from math import floor
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mainstream.sampling import Cycle
-
-Array = NDArray[np.float64]
-Looks = Literal["sampled", "ideal"]
-
-_LONG_WINDOW_LOOKS = 32
-"""Above this many looks a window is taken with evenly spaced looks: what the phase changes no longer matters."""
-
-_MOST_PHASES = 600
-"""Patterns with more phases (capture rates such as 30000/1001) are averaged over this many, evenly spread."""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """One way in which looks fall into a window: the gaps between them in slots, and how often it happens."""
-
-    gaps: tuple[int, ...]  # one fewer than looks
-    looks: int
-    share: float
-
-
-def mean_looks(window_seconds: Fraction, fps: Fraction) -> tuple[tuple[int, float], ...]:
-    """Eq. 1: floor or ceil of L f looks, so that the mean is right. ``((looks, share), ...)``, exact."""
-    mean = window_seconds * fps
-    more = mean - floor(mean)
-    return ((floor(mean), float(1 - more)), (floor(mean) + 1, float(more)))[: 2 if more else 1]
-
-
-@lru_cache(maxsize=100_000)
-def windows(window_seconds: Fraction, fps: Fraction, capture_fps: Fraction) -> tuple[Window, ...]:
-    """How the looks of an app of that rate fall into a window of that length, over all phases of its slots."""
-    if window_seconds * fps > _LONG_WINDOW_LOOKS:
-        return ()
-    pattern = _cycle(capture_fps).pattern(fps)
-    count: Counter[tuple[int, ...]] = Counter()
-    phases = np.unique(np.linspace(0, len(pattern), min(len(pattern), _MOST_PHASES), endpoint=False).astype(int))
-    shares: dict[tuple[int, ...], float] = {}
-    # A window of L seconds covers floor or ceil of L F frames, depending on where between two frames it begins.
-    for length, share in mean_looks(window_seconds, capture_fps):
-        count.clear()
-        places = (phases[:, None] + np.arange(length)) % len(pattern)
-        for row in pattern[places]:
-            count[tuple(np.flatnonzero(row).tolist())] += 1
-        for looks, times in count.items():
-            shares[looks] = shares.get(looks, 0.0) + share * times / len(phases)
-    merged: dict[tuple[int, tuple[int, ...]], float] = {}
-    for looks, share in shares.items():
-        gaps = tuple(later - earlier for earlier, later in pairwise(looks))
-        merged[len(looks), gaps] = merged.get((len(looks), gaps), 0.0) + share
-    return tuple(Window(gaps, looks, share) for (looks, gaps), share in sorted(merged.items()))
-
-
-@lru_cache(maxsize=64)
-def _cycle(capture_fps: Fraction) -> Cycle:
-    return Cycle(capture_fps)
-
-
-class Runs:
-    """Runs of positives for probabilities ``p`` of any shape and votes 1..most, all at once.
-
-    ``state[..., x - 1, r]`` is the probability that the current run is r under x votes; r = x absorbs. The first look is
-    positive with probability p.
-    """
-
-    def __init__(self, p: Array, most_votes: int) -> None:
-        self._p = p[..., None, None]
-        self._votes = np.arange(1, most_votes + 1)
-        run = np.arange(most_votes + 1)
-        self._open = (run[None] < self._votes[:, None]).astype(float)  # runs that have not been detected yet
-        self._state = np.zeros((*p.shape, most_votes, most_votes + 1))
-        self._state[..., 0] = 1.0
-        self._looks = 0
-
-    def look(self, correlation: Array | float) -> None:
-        """One more look; ``correlation`` with the look before it (any for the first), of p's shape or a number."""
-        rho = np.asarray(correlation, float)
-        rho = rho[..., None, None] if rho.ndim else rho
-        p = self._p
-        hit = np.empty((*np.broadcast_shapes(p.shape[:-2], rho.shape[:-2]), 1, self._state.shape[-1]))
-        hit[...] = p + (1 - p) * rho
-        hit[..., 0] = (p * (1 - rho) if self._looks else p)[..., 0]
-        moving = self._state * self._open
-        stays = self._state - moving
-        self._state = stays
-        self._state[..., 1:] += (moving * hit)[..., :-1]
-        self._state[..., 0] += (moving * (1 - hit)).sum(-1)
-        self._looks += 1
-
-    def detected(self) -> Array:
-        """``(*p.shape, most_votes)``: the probability of x consecutive positives so far."""
-        return np.asarray((self._state * (1 - self._open)).sum(-1))
+from mainstream.windows import FOLLOWED, Array, Looks, Windows, mean_looks, windows
 
 
 def detection(
@@ -117,38 +20,56 @@ def detection(
     correlation: Array | float,
     *,
     window_seconds: Fraction,
-    fps: Fraction,
+    rates: Sequence[Fraction],
     capture_fps: Fraction,
     most_votes: int,
     looks: Looks = "sampled",
 ) -> Array:
-    """Probability of a detection in a window (corrected model), ``(*p.shape, most_votes)`` for 1..most_votes votes.
+    """Probability of a detection in a window at each rate (corrected model), for 1..most_votes votes.
 
-    ``p`` is the probability of a positive frame, ``correlation`` (of p's shape or a number) that of neighbouring capture
-    frames, in [0, 1). Nobody looks: no detection.
+    ``p`` (``(n,)``) is the probability of a positive frame, ``correlation`` (``(n,)`` or a number) that of neighbouring
+    capture frames, in [0, 1). Returns ``(rates, n, most_votes)``. Where nobody looks there is no detection.
     """
-    rho = np.asarray(correlation, float)
-    stride = float(capture_fps / fps)
-    total = np.zeros((*p.shape, most_votes))
-    sampled = windows(window_seconds, fps, capture_fps) if looks == "sampled" else ()
-    if sampled:
-        for window in sampled:
-            total += window.share * _after(p, [rho**gap for gap in (1, *window.gaps)][: window.looks], most_votes)
-        return total
-    runs, done = Runs(p, most_votes), 0
-    for count, share in mean_looks(window_seconds, fps):
-        while done < count:
-            runs.look(rho**stride)
-            done += 1
-        total += share * runs.detected()
-    return total
+    seen = windows(window_seconds, tuple(rates), capture_fps, looks)
+    rho = np.broadcast_to(np.asarray(correlation, float), p.shape)
+    missed = _missed(p, rho ** seen.lags[:, None], seen, most_votes)
+    shares = np.zeros((len(rates), len(seen.looks)))
+    shares[seen.rate, np.arange(len(seen.looks))] = seen.share
+    return np.asarray(1 - np.einsum("fw,xwn->fnx", shares, missed))
 
 
-def _after(p: Array, correlations: Sequence[Array], most_votes: int) -> Array:
-    runs = Runs(p, most_votes)
-    for correlation in correlations:
-        runs.look(correlation)
-    return runs.detected()
+def _missed(p: Array, correlations: Array, seen: Windows, most_votes: int) -> Array:
+    """``(votes, rows, n)``: the probability of no detection; ``correlations`` are ``(lags, n)``.
+
+    Instead of the whole chain, whose states are the runs 0..x, only the masses of its miss (run 0) and of its hits (runs
+    1..x-1) are carried, and at each look what reaches run x leaves: what began x - 1 looks ago and went on since.
+    """
+    rows, votes = len(seen.looks), np.arange(most_votes)
+    miss, hits = np.ones((most_votes, rows, len(p))), np.zeros((most_votes, rows, len(p)))
+    begun = np.zeros((FOLLOWED + most_votes, *miss.shape))  # at each look, after most_votes of nothing
+    kept = np.ones_like(miss)  # of what began x - 1 looks ago
+    earlier = np.ones_like(miss)  # the mass one period before the last look that is followed
+    stops = np.where(seen.looks > FOLLOWED, FOLLOWED - seen.period, -1)
+    for look in range(min(int(seen.looks.max(initial=0)), FOLLOWED)):
+        due = int(np.searchsorted(-seen.looks, -look))  # rows with more looks than that
+        at = stops == look
+        earlier[:, at] = miss[:, at] + hits[:, at]
+        rho = correlations[seen.lag[:due, look]] if look else np.zeros(p.shape)
+        again = p + (1 - p) * rho
+        beginning = miss[:, :due] * (p * (1 - rho))
+        going_on = hits[:, :due] * again
+        begun[look + most_votes, :, :due] = beginning
+        kept[1:, :due] = kept[:-1, :due] * again
+        detected = begun[look + most_votes - votes, votes, :due] * kept[:, :due]
+        miss[:, :due] += hits[:, :due] - going_on - beginning
+        hits[:, :due] = going_on + beginning - detected
+    mass = np.clip(miss + hits, 0.0, 1.0)
+    # After so many looks the chance to miss shrinks by the same factor in every further period.
+    far = int(np.searchsorted(-seen.looks, -FOLLOWED))
+    before = earlier[:, :far]
+    factor = np.divide(mass[:, :far], before, out=np.zeros_like(before), where=before > 0)
+    mass[:, :far] *= np.clip(factor, 0.0, 1.0) ** ((seen.looks[:far] - FOLLOWED) / seen.period[:far])[:, None]
+    return mass
 
 
 def legacy_looks(window_seconds: Fraction, fps: Fraction, capture_fps: Fraction) -> tuple[tuple[int, float], ...]:

@@ -14,9 +14,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mainstream.detection import Array, Looks, detection, legacy_detection, legacy_looks
+from mainstream.detection import detection, legacy_detection, legacy_looks
 from mainstream.events import EventProfile
 from mainstream.packages.mpackage import THRESHOLDS
+from mainstream.windows import Array, Looks
 
 Model = Literal["corrected", "legacy"]
 
@@ -57,17 +58,17 @@ def best_f1(
     q = np.asarray(false_positive_rate, float)[chosen]
     inside = profile.correlation if correlation is None else correlation
     outside = inside if background_correlation is None else background_correlation
-    best = []
-    for fps in rates:
-        # More votes than an event of mean length has looks could not be had.
-        most = max(1, min(MOST_VOTES, ceil(profile.length_seconds * fps))) if votes == "Auto" else votes
-        table = f1(
-            *(p, q, profile), correlations=(inside, outside), capture_fps=capture_fps, fps=fps, most_votes=most,
-            model=model, looks=looks,
-        )  # fmt: skip
-        if votes != "Auto":
-            table[:, : votes - 1] = 0.0
-        best.append(_best(table, chosen))
+    # More votes than an event of mean length has looks could not be had.
+    offered = [
+        max(1, min(MOST_VOTES, ceil(profile.length_seconds * fps))) if votes == "Auto" else votes for fps in rates
+    ]
+    table = f1(
+        *(p, q, profile), correlations=(inside, outside), capture_fps=capture_fps, rates=rates,
+        most_votes=max(offered), model=model, looks=looks,
+    )  # fmt: skip
+    if votes != "Auto":
+        table[..., : votes - 1] = 0.0
+    best = [_best(table[place, :, :most], chosen) for place, most in enumerate(offered)]
     values, x, t = zip(*best, strict=True)
     return QualityTable(f1=np.array(values), votes=np.array(x, np.int64), threshold=np.array(t, np.int64))
 
@@ -86,24 +87,23 @@ def f1(
     *,
     correlations: tuple[float, float],
     capture_fps: Fraction,
-    fps: Fraction,
+    rates: Sequence[Fraction],
     most_votes: int,
     model: Model = "corrected",
     looks: Looks = "sampled",
 ) -> Array:
-    """F1 for each p, q (``(n,)``) and 1..most_votes votes: ``(n, most_votes)``.
+    """F1 at each rate, for each p and q (``(n,)``) and 1..most_votes votes: ``(rates, n, most_votes)``.
 
     Recall R is the probability of a detection in an event's length. With a known gap, N is that of a false one in a gap
     and precision R / (R + N): a gap counts once, however many false events it holds. Without, a negative window is as
     long as an event and the frequency is the prior: precision phi R / (phi R + (1 - phi) N).
     """
     if model == "legacy":
-        seen = legacy_looks(profile.length_seconds, fps, capture_fps)
-        recall = _legacy(p, correlations[0], seen, most_votes)
-        false = _legacy(q, correlations[1], seen, most_votes)
+        seen = [legacy_looks(profile.length_seconds, fps, capture_fps) for fps in rates]
+        recall, false = (_legacy(*side, seen, most_votes) for side in zip((p, q), correlations, strict=True))
         return _harmonic(recall, profile.frequency * recall, (1 - profile.frequency) * false)
     per_frame = float(profile.correlation_fps / capture_fps)
-    detected = partial(detection, fps=fps, capture_fps=capture_fps, most_votes=most_votes, looks=looks)
+    detected = partial(detection, rates=rates, capture_fps=capture_fps, most_votes=most_votes, looks=looks)
     recall = detected(p, correlations[0] ** per_frame, window_seconds=profile.length_seconds)
     false = detected(q, correlations[1] ** per_frame, window_seconds=profile.gap_seconds or profile.length_seconds)
     if profile.gap_seconds:
@@ -111,9 +111,11 @@ def f1(
     return _harmonic(recall, profile.frequency * recall, (1 - profile.frequency) * false)
 
 
-def _legacy(p: Array, correlation: float, looks: Sequence[tuple[int, float]], most_votes: int) -> Array:
+def _legacy(p: Array, correlation: float, seen: Sequence[tuple[tuple[int, float], ...]], most_votes: int) -> Array:
     votes = [None, *range(2, most_votes + 1)]  # one vote is the model without voting
-    return np.array([[legacy_detection(float(value), correlation, looks, x) for x in votes] for value in p])
+    return np.array(
+        [[[legacy_detection(float(value), correlation, looks, x) for x in votes] for value in p] for looks in seen]
+    )
 
 
 def _harmonic(recall: Array, true: Array, false: Array) -> Array:
