@@ -133,7 +133,7 @@ def _path(value: Any, location: Sequence[str | int], *, absent: bool) -> FieldPa
         entries = range(len(value)) if isinstance(value, list) else value if isinstance(value, Mapping) else ()
         if step in entries:
             path.append(step)
-            value = value[step]  # type: ignore[index]  # a list's entries are integers
+            value = value[step]  # a list's entries are integers
         elif absent and place == len(location) - 1:
             path.append(step)
     return tuple(path)

@@ -1,0 +1,224 @@
+"""Planning from files: what ``plan``, ``run`` and the demo call.
+
+``prepare`` reads the M-Packages, base DNNs and profiles that an edge node's apps need from a store; ``decide`` solves and
+renders, as often as there are budgets or ways of sharing to compare.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from mainstream.basednn import BaseDnn
+from mainstream.errors import InputError
+from mainstream.packages.artifacts import read_base_dnn, read_mpackage
+from mainstream.packages.folder import StoreFolder
+from mainstream.packages.layout import OciLayout
+from mainstream.packages.mpackage import MPackage
+from mainstream.packages.profiles import require_costs, require_ingest
+from mainstream.quality import Model
+from mainstream.resources.app import MainstreamApp
+from mainstream.resources.edgenode import EdgeNode, Source
+from mainstream.resources.faults import meant
+from mainstream.resources.manifests import Manifests
+from mainstream.schedule import Schedule
+from mainstream.scheduling.assemble import Assembled, PackagedApp, assemble, budget
+from mainstream.scheduling.problem import Objective, Result, Sharing
+from mainstream.scheduling.render import engine, render
+from mainstream.scheduling.solve import DEFAULT_SOLVER, SOLVERS, solve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What was decided for one edge node; ``assembled`` says what the result's numbers stand for."""
+
+    assembled: Assembled
+    sharing: Sharing
+    objective: Objective
+    result: Result
+    schedule: Schedule
+
+    @property
+    def mean_f1(self) -> float:
+        """Weighted mean over all apps; one that is not admitted counts as 0, so plans can be compared."""
+        total = sum(app.weight for app in self.assembled.problem.apps)
+        admitted = sum(
+            app.weight
+            for app, choice in zip(self.assembled.problem.apps, self.result.choices, strict=True)
+            if choice is not None
+        )
+        return self.result.mean_f1 * admitted / total if total else 0.0
+
+    @property
+    def min_f1(self) -> float:
+        """The lowest F1 of all apps; 0 if one is not admitted."""
+        return self.result.min_f1 if all(choice is not None for choice in self.result.choices) else 0.0
+
+    @property
+    def mean_fps(self) -> float:
+        """Mean rate of all apps, frames per second; one that is not admitted counts as 0."""
+        count = len(self.assembled.problem.apps)
+        return float(sum(app.fps for app in self.schedule.apps)) / count if count else 0.0
+
+
+def choose_edge_node(manifests: Manifests, name: str | None = None) -> EdgeNode:
+    """The edge node of that name, or the only one (``InputError``)."""
+    names = [node.metadata.name for node in manifests.edge_nodes]
+    if not names:
+        raise InputError(
+            "holds no EdgeNode",
+            where=manifests.path,
+            remedy="Add one: it says which streams and which budget there are.",
+        )
+    if name is None and len(names) > 1:
+        raise InputError(
+            f"holds {len(names)} EdgeNodes: {', '.join(names)}", where=manifests.path, remedy="Choose one: --node NAME"
+        )
+    for node in manifests.edge_nodes:
+        if name in (None, node.metadata.name):
+            return node
+    raise InputError(f"--node: no EdgeNode {name!r}{meant(str(name), names)}", where=manifests.path)
+
+
+def prepare(
+    manifests: Manifests,
+    store: StoreFolder,
+    edge_node: EdgeNode,
+    *,
+    utilization: float | None = None,
+    model: Model = "corrected",
+) -> Assembled:
+    """The problem of the edge node's apps (``InputError`` says which M-Package or profile is missing and how to get it)."""
+    if utilization is not None and not 0 < utilization <= 100:
+        raise InputError(f"--utilization: expected more than 0 and at most 100 per cent, got {utilization:g}")
+    apps = [app for app in manifests.apps_of(edge_node) if not app.spec.suspend]
+    if not apps:
+        raise InputError(
+            f"EdgeNode {edge_node.metadata.name!r}: no MainstreamApp selects it",
+            where=manifests.where(edge_node, "metadata", "name"),
+            remedy="Name it in an app's spec.edgeNodes.matchNames; apps with suspend: true take no part.",
+        )
+    packaged = _packaged(manifests, store.layout, apps)
+    spec = edge_node.spec
+    costs = {
+        base.digest: require_costs(
+            store,
+            base_dnn=base.digest,
+            engine=engine(spec),
+            threads=spec.threads,
+            manifests=manifests.path,
+        )
+        for base in {one.base_dnn.digest: one.base_dnn for one in packaged}.values()
+    }
+    ingest = {
+        stream: require_ingest(store, edge_node=edge_node.metadata.name, stream=stream, manifests=manifests.path)
+        for stream in sorted({app.spec.stream for app in apps})
+    }
+    return assemble(edge_node, packaged, costs=costs, ingest=ingest, utilization=utilization, model=model)
+
+
+def with_utilization(assembled: Assembled, utilization: float) -> Assembled:
+    """The same apps under another budget (per cent), without computing their F1 anew."""
+    spec = assembled.edge_node.spec
+    seconds = budget(spec, ingest_cores=assembled.ingest_cores, utilization=utilization)
+    return replace(assembled, problem=replace(assembled.problem, budget=seconds), utilization=utilization)
+
+
+def decide(
+    assembled: Assembled,
+    manifests: Manifests,
+    *,
+    objective: Objective | None = None,
+    solver: str = DEFAULT_SOLVER,
+    sharing: Sharing = "Mainstream",
+) -> Plan:
+    """The best schedule that the solver finds; ``objective`` replaces the edge node's."""
+    if solver not in SOLVERS:
+        raise InputError(f"--solver: unknown solver {solver!r}{meant(solver, list(SOLVERS))}")
+    wanted = objective or assembled.edge_node.spec.objective
+    result = solve(assembled.problem, wanted, sharing=sharing, solver=solver)
+    schedule = render(assembled, result, sharing=sharing, source=_resolved(manifests, assembled.edge_node))
+    return Plan(assembled=assembled, sharing=sharing, objective=wanted, result=result, schedule=schedule)
+
+
+def _packaged(manifests: Manifests, layout: OciLayout, apps: list[MainstreamApp]) -> list[PackagedApp]:
+    names = layout.names()
+    missing = [app for app in apps if app.spec.training and _local_name(app) not in names]
+    if missing:
+        listed = ", ".join(app.key for app in missing)
+        raise InputError(
+            f"no M-Package yet of {listed}",
+            where=layout.root,
+            remedy=f"Train: mainstream train -f {manifests.path} --store {layout.root.parent}",
+        )
+    bases: dict[str, BaseDnn] = {}
+    packaged = []
+    for app in apps:
+        package = _package(manifests, layout, app)
+        digest = package.config.base_dnn
+        if digest not in bases:
+            bases[digest] = _base(manifests, layout, app, digest)
+        _check_base(manifests, layout, app, digest)
+        where = manifests.where(app, "spec", "events")
+        packaged.append(PackagedApp(app=app, package=package, base_dnn=bases[digest], where=where))
+    return packaged
+
+
+def _local_name(app: MainstreamApp) -> str:
+    return f"mpackage/{app.metadata.namespace}/{app.metadata.name}"
+
+
+def _package(manifests: Manifests, layout: OciLayout, app: MainstreamApp) -> MPackage:
+    if app.spec.package is None:
+        return read_mpackage(layout, _local_name(app))
+    try:
+        return read_mpackage(layout, app.spec.package.reference)
+    except InputError as error:
+        raise type(error)(
+            f"spec.package.reference: {error.problem} (in the store {layout.root})",
+            where=manifests.where(app, "spec", "package", "reference"),
+            remedy=error.remedy or "Name an M-Package of the store: mainstream packages list",
+        ) from None
+
+
+def _base(manifests: Manifests, layout: OciLayout, app: MainstreamApp, digest: str) -> BaseDnn:
+    try:
+        return read_base_dnn(layout, digest)
+    except InputError as error:
+        raise type(error)(
+            f"the base DNN {digest} of app {app.key}'s M-Package is not in the store {layout.root}, or broken: {error.problem}",
+            where=manifests.where(app),
+            remedy="Import the base DNN that it was trained on: mainstream base import",
+        ) from None
+
+
+def _check_base(manifests: Manifests, layout: OciLayout, app: MainstreamApp, digest: str) -> None:
+    """That a package was trained on the base DNN that the manifest names, if it names one by reference."""
+    reference = app.spec.training.base_dnn.reference if app.spec.training else None
+    if reference is None:
+        return
+    where = manifests.where(app, "spec", "training", "baseDnn", "reference")
+    try:
+        named = layout.resolve(reference)
+    except InputError as error:
+        raise InputError(
+            f"spec.training.baseDnn.reference: {error.problem}", where=where, remedy=error.remedy
+        ) from None
+    if named != digest:
+        raise InputError(
+            f"spec.training.baseDnn.reference: {reference} is {named[:19]}..., but the M-Package of {app.key} was trained on "
+            f"{digest[:19]}...",
+            where=where,
+            remedy=f"Train it again: mainstream train -f {manifests.path} --app {app.metadata.name}",
+        )
+
+
+def _resolved(manifests: Manifests, edge_node: EdgeNode) -> Callable[[Source], Source]:
+    """Paths of files as seen from the working directory instead of from the manifest."""
+
+    def source(original: Source) -> Source:
+        file = original.file
+        if file is None or file.path is None:
+            return original
+        path = str(manifests.resolve(edge_node, file.path))
+        return original.model_copy(update={"file": file.model_copy(update={"path": path})})
+
+    return source
