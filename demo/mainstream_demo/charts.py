@@ -14,10 +14,13 @@ from mainstream_demo.figures import NAMES, POLICIES, App, BudgetPoint, Interval,
 COLOURS: dict[Policy, str] = {"Mainstream": "var(--mainstream)", "MaxSharing": "var(--max)", "NoSharing": "var(--no)"}
 
 
-def svg(width: float, height: float, title: str, description: str, parts: Iterable[str], *, key: str) -> str:
-    """A figure of its own box; ``key`` makes its ids unique in the page."""
+def svg(
+    width: float, height: float, title: str, description: str, parts: Iterable[str], *, key: str, shrinks: bool = False
+) -> str:
+    """A figure of its own box; ``key`` makes its ids unique in the page. ``shrinks``: to a phone's width, else it scrolls."""
+    kind = ' class="shrinks"' if shrinks else ""
     return (
-        f'<div class="scroll"><svg viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
+        f'<div class="scroll"><svg{kind} viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
         f'role="img" aria-labelledby="{key}-title {key}-text" xmlns="http://www.w3.org/2000/svg">'
         f'<title id="{key}-title">{escape(title)}</title><desc id="{key}-text">{escape(description)}</desc>'
         + "".join(parts)
@@ -59,7 +62,7 @@ def f1_bars(apps: Sequence[App]) -> str:
 
 def budget_curve(budgets: Sequence[BudgetPoint], chosen: float, report: Report) -> str:
     """Predicted mean F1 over the budget, one line for each policy; measured points at the chosen budget."""
-    width, height, left, right, top, bottom = 560.0, 280.0, 44.0, 20.0, 14.0, 44.0
+    width, height, left, right, top, bottom = 440.0, 270.0, 34.0, 8.0, 14.0, 44.0
     least, most = (log(pick(point.utilization for point in budgets)) for pick in (min, max))
     span = most - least or 1.0
 
@@ -98,7 +101,7 @@ def budget_curve(budgets: Sequence[BudgetPoint], chosen: float, report: Report) 
         + ", ".join(f"{NAMES[policy]} {point.predicted_f1[policy]:.2f}" for policy in POLICIES)
         for point in budgets
     )
-    return svg(width, height, "Predicted mean F1 by budget", words, parts, key="budget")
+    return svg(width, height, "Predicted mean F1 by budget", words, parts, key="budget", shrinks=True)
 
 
 def tree(item: Tree, number: int) -> str:

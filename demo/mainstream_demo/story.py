@@ -104,7 +104,7 @@ def _preparations(place: Place, settings: Settings, out: Output) -> list[Step]:
     store = ("--store", "store")
     files = ("-f", "manifests", *store)
     imported = ("base", "import", "--architecture", "MobileNet", "--alpha", "1.0")
-    imported = (*imported, "--input-size", str(settings.input_size), "--weights", str(WEIGHTS), *store)
+    imported = (*imported, "--input-size", str(settings.input_size), "--weights", str(WEIGHTS), "--name", name, *store)
     steps = [
         Step(
             name="compose",

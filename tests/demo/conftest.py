@@ -1,5 +1,7 @@
 """A small report with every kind of content, for the tests of the page and of its figures."""
 
+import pytest
+
 from mainstream_demo.figures import (
     POLICIES,
     App,
@@ -21,7 +23,8 @@ LOSS: dict[Policy, float] = {"Mainstream": 0.0, "MaxSharing": 0.2, "NoSharing": 
 SEGMENTS = ("conv1", *(f"conv_pw_{number}" for number in range(1, 14)), "pooled")
 
 
-def sample() -> Report:
+@pytest.fixture
+def report() -> Report:
     """Three apps on two streams; one does not fit under No-Sharing."""
     apps = tuple(
         App(
