@@ -1,0 +1,95 @@
+"""``mainstream base import`` and ``mainstream base list``."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from mainstream.basednn import BaseDnn
+from mainstream.cli.main import require
+from mainstream.cli.output import DEFAULT_STORE, Format, Output, OutputOption, StoreOption
+from mainstream.errors import InputError
+from mainstream.packages.folder import StoreFolder
+
+command = typer.Typer(no_args_is_help=True, help="Base DNNs: pre-trained networks, cut at every legal branchpoint.")
+
+
+@command.command("import")
+def import_(
+    architecture: Annotated[str, typer.Option(help="MobileNet, ResNet50 or InceptionV3.")],
+    weights: Annotated[
+        str, typer.Option(help="imagenet (Keras downloads it), random, or a .weights.h5 file.")
+    ] = "imagenet",
+    alpha: Annotated[float | None, typer.Option(help="Width of a MobileNet; 1.0 by default.")] = None,
+    input_size: Annotated[int | None, typer.Option(help="Pixels of the square input; the architecture's own.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name in the store, such as base/mobilenet.")] = None,
+    store: StoreOption = DEFAULT_STORE,
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """Make a base DNN's artifact: its segments as .tflite files and the weights that training starts from."""
+    require("trainer", "tensorflow", "ai_edge_litert")
+    from mainstream_trainer.basednn import import_base_dnn
+
+    out = Output(output)
+    if alpha is not None and not 0 < alpha <= 4:
+        raise InputError(f"--alpha: expected a number in (0, 4], got {alpha:g}")
+    layout = StoreFolder(store).layout
+    with out.progress() as steps:
+        base, made = import_base_dnn(
+            layout,
+            name=architecture,
+            alpha=alpha,
+            input_size=input_size,
+            weights=weights,
+            reference=name,
+            start=steps.start,
+        )
+    out.say(f"{'Imported' if made else 'Already there'}: {base.digest}")
+    out.result({"made": made, **_plain(base, layout.names())}, lambda: _segments(base))
+
+
+@command.command("list")
+def list_(store: StoreOption = DEFAULT_STORE, output: OutputOption = Format.TABLE) -> None:
+    """List the base DNNs of the store."""
+    from mainstream_trainer.basednn import known_base_dnns
+
+    layout = StoreFolder(store).layout
+    bases, names = known_base_dnns(layout), layout.names()
+    Output(output).result({"baseDnns": [_plain(base, names) for base in bases]}, lambda: _bases(bases, names))
+
+
+def _plain(base: BaseDnn, names: dict[str, str]) -> dict[str, Any]:
+    return {"name": _name(base, names), "digest": base.digest, "config": base.config.plain()}
+
+
+def _name(base: BaseDnn, names: dict[str, str]) -> str:
+    return next((name for name, digest in names.items() if digest == base.digest), "")
+
+
+def _segments(base: BaseDnn) -> Table:
+    table = Table(title=f"{base.config.architecture}, {base.config.input_shape[0]} px: segments by branchpoint")
+    for column, side in (("branchpoint", "left"), ("output", "right"), ("kB", "right"), ("digest", "left")):
+        table.add_column(column, justify=side)  # type: ignore[arg-type]
+    for segment in base.config.segments:
+        shape = " x ".join(str(size) for size in segment.output_shape)
+        table.add_row(segment.end, shape, f"{segment.size / 1000:,.0f}", segment.digest[:19])
+    return table
+
+
+def _bases(bases: list[BaseDnn], names: dict[str, str]) -> Table:
+    table = Table(title="Base DNNs")
+    for column in ("name", "architecture", "input", "weights", "branchpoints", "digest"):
+        table.add_column(column)
+    for base in bases:
+        config = base.config
+        table.add_row(
+            *(
+                _name(base, names),
+                config.architecture,
+                f"{config.input_shape[0]} px",
+                Path(config.weights_name).name[:19],
+            ),
+            *(str(len(config.branchpoints)), base.digest[:19]),
+        )
+    return table

@@ -1,0 +1,35 @@
+"""Parts of a Keras network: a clone of the layers between two cuts, with weights and names of its own.
+
+Cloned layers share nothing with the network that they come from: freezing one, or training it, leaves the others as they are.
+"""
+
+from typing import Any
+
+from mainstream_trainer.architectures import sources
+from mainstream_trainer.keras_runtime import keras
+
+
+def layers_between(model: Any, first: int | None, last: int, *, name: str, trainable: bool = False) -> Any:
+    """A model of the layers after place ``first`` (None: from the input) up to ``last``, batch of any size.
+
+    Batch norms run in inference mode whatever ``trainable`` says: their statistics stay the base DNN's.
+    """
+    start = model.layers[first] if first is not None else model.layers[0]
+    inputs = keras().Input(start.output.shape[1:], name=f"{name}_input")
+    tensors = {start.name: inputs}
+    begin = (first if first is not None else 0) + 1
+    for layer in model.layers[begin : last + 1]:
+        copy = layer.__class__.from_config({**layer.get_config(), "name": f"{name}_{layer.name}"})
+        taken = [tensors[source] for source in sources(layer)]
+        given = taken[0] if len(taken) == 1 else taken
+        options = {"training": False} if isinstance(layer, keras().layers.BatchNormalization) else {}
+        tensors[layer.name] = copy(given, **options)
+        copy.set_weights(layer.get_weights())
+        copy.trainable = trainable
+    return keras().Model(inputs, tensors[model.layers[last].name], name=name)
+
+
+def batch_one(model: Any) -> Any:
+    """The same layers with a fixed batch of one, as the edge runs them."""
+    inputs = keras().Input(model.input_shape[1:], batch_size=1)
+    return keras().Model(inputs, model(inputs), name=model.name)

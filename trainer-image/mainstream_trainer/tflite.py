@@ -1,0 +1,95 @@
+"""Keras models to normalised ``.tflite`` files: the same weights give the same bytes (formats, Base DNN).
+
+The converter's files carry the process's history in tensor names and the TensorFlow version in metadata; both would change the
+digest, and sharing by content would silently vanish. So names become canonical, metadata goes.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mainstream.errors import OperationError
+from mainstream_trainer.keras_runtime import tensorflow
+
+DESCRIPTION = b"mainstream"
+
+
+def export_tflite(model: Any) -> bytes:
+    """A single-input, single-output Keras model (batch 1, f32) as a normalised flatbuffer.
+
+    ``OperationError`` if what comes out does not compute what Keras computes: the converter has been seen to report success
+    and leave the weights out.
+    """
+    tf = tensorflow()
+    folder = tempfile.mkdtemp(prefix="mainstream-export-")
+    try:
+        with _silence():
+            model.export(folder, verbose=False)
+            converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+            data = normalise(converter.convert())
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    sample = np.random.default_rng(0).uniform(-1, 1, (1, *model.input_shape[1:])).astype(np.float32)
+    expected, got = np.asarray(model(sample, training=False)), run_tflite(data, sample)
+    if not np.allclose(expected, got, rtol=1e-3, atol=1e-4 * max(1.0, float(np.abs(expected).max()))):
+        raise OperationError(f"the exported graph of {model.name} does not compute what Keras computes")
+    return data
+
+
+def run_tflite(data: bytes, sample: NDArray[np.float32]) -> NDArray[np.float32]:
+    """One call of a single-input, single-output graph."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    with _silence():
+        interpreter = Interpreter(model_content=data, num_threads=1)
+        interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], sample)
+    interpreter.invoke()
+    return np.asarray(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
+
+
+def normalise(data: bytes) -> bytes:
+    """The same graph with canonical names, without metadata and signatures, with buffers in the order of their use."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(data), 0))
+    graph = model.subgraphs[0]
+    model.description = DESCRIPTION
+    model.metadata, model.metadataBuffer, model.signatureDefs = [], None, []
+    graph.name = b"main"
+    buffers = [schema.BufferT()]  # by convention buffer 0 is empty
+    kept: dict[int, int] = {}
+    for place, tensor in enumerate(graph.tensors):
+        tensor.name = f"t{place}".encode()
+        held = model.buffers[tensor.buffer]
+        if held.data is None or len(held.data) == 0:
+            tensor.buffer = 0
+            continue
+        if tensor.buffer not in kept:
+            kept[tensor.buffer] = len(buffers)
+            buffers.append(held)
+        tensor.buffer = kept[tensor.buffer]
+    model.buffers = buffers
+    builder = flatbuffers.Builder(len(data) + 1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Nothing of what the converter writes, from Python or from C++, reaches the terminal."""
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):  # noqa: PTH123
+        kept = os.dup(2)
+        try:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
