@@ -67,13 +67,16 @@ def read_frames(path: Path = VIDEO) -> tuple[Picture, ...]:
     import av
 
     with av.open(path) as container:
-        return tuple(balanced(frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0))
+        return tuple(
+            balanced(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)) for frame in container.decode(video=0)
+        )
 
 
 def balanced(picture: Picture) -> Picture:
     """The picture with each channel scaled so that the wall has ``WALL_COLOUR``."""
     wall = np.median(picture[WALL].reshape(-1, 3), axis=0)
-    return (picture * (np.array(WALL_COLOUR) / wall)).round().clip(0, 255).astype(np.uint8)
+    scaled: NDArray[np.float64] = picture * (np.array(WALL_COLOUR) / wall)
+    return scaled.round().clip(0, 255).astype(np.uint8)
 
 
 def read_spans(path: Path = OBJECTS) -> Spans:
@@ -142,7 +145,7 @@ def _blur(picture: NDArray[np.float32], reach: int) -> NDArray[np.float32]:
     size = 2 * reach + 1
     padded = np.pad(picture, reach, mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size))
-    return windows.mean(axis=(2, 3), dtype=np.float32)
+    return np.asarray(windows.mean(axis=(2, 3)), np.float32)
 
 
 def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -170,4 +173,3 @@ def _filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         after = np.flip(np.logical_or.accumulate(np.flip(mask, axis), axis=axis), axis)
         between &= before & after
     return between
-

@@ -77,14 +77,12 @@ def budget_curve(budgets: Sequence[BudgetPoint], chosen: float, report: Report) 
         f'<text class="axis" x="{left - 8}" y="{y(f1) + 4:.1f}" text-anchor="end">{f1:.1f}</text>'
         for f1 in (0, 0.2, 0.4, 0.6, 0.8, 1.0)
     ]
-    parts.append(
-        f'<line class="chosen" x1="{x(chosen):.1f}" x2="{x(chosen):.1f}" y1="{top}" y2="{height - bottom}"/>'
+    parts.append(f'<line class="chosen" x1="{x(chosen):.1f}" x2="{x(chosen):.1f}" y1="{top}" y2="{height - bottom}"/>')
+    parts.extend(
+        f'<text class="axis" x="{x(point.utilization):.1f}" y="{height - bottom + 18}" '
+        f'text-anchor="middle">{point.utilization:g} %</text>'
+        for point in budgets
     )
-    for point in budgets:
-        parts.append(
-            f'<text class="axis" x="{x(point.utilization):.1f}" y="{height - bottom + 18}" '
-            f'text-anchor="middle">{point.utilization:g} %</text>'
-        )
     parts.append(
         f'<text class="axis" x="{(left + width - right) / 2:.0f}" y="{height - 6}" text-anchor="middle">'
         "budget: share of one engine's time</text>"

@@ -7,6 +7,7 @@ from pydantic.alias_generators import to_camel
 
 Policy = Literal["Mainstream", "MaxSharing", "NoSharing"]
 POLICIES: tuple[Policy, ...] = ("Mainstream", "MaxSharing", "NoSharing")
+BASELINES: tuple[Policy, ...] = ("MaxSharing", "NoSharing")
 NAMES: dict[Policy, str] = {"Mainstream": "Mainstream", "MaxSharing": "Max-Sharing", "NoSharing": "No-Sharing"}
 
 Unit = Annotated[float, Field(ge=0, le=1)]

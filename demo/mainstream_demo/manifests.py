@@ -12,8 +12,13 @@ from mainstream_demo.settings import APPS, Settings
 EDGE_NODE = "belt-box"
 
 
-def edge_node(settings: Settings, utilization: float) -> str:
-    """One box with all streams and that share of its engine's time to plan."""
+def base_dnn(settings: Settings) -> str:
+    """The base DNN's name in the store."""
+    return f"base/mobilenet-1.0-{settings.input_size}"
+
+
+def edge_node(settings: Settings) -> str:
+    """One box with all streams; the demo gives the budget on the command line."""
     streams = [
         {
             "name": stream,
@@ -29,7 +34,7 @@ def edge_node(settings: Settings, utilization: float) -> str:
             "kind": "EdgeNode",
             "metadata": {"name": EDGE_NODE},
             "spec": {
-                "budget": {"cpu": str(settings.threads), "utilization": f"{utilization:g}"},
+                "budget": {"cpu": str(settings.threads)},
                 "runtime": {"threads": settings.threads},
                 "streams": streams,
                 "allowedNamespaces": {},
@@ -50,7 +55,7 @@ def applications(settings: Settings, stream: str) -> str:
         }
         if stream == first:
             spec["training"] = {
-                "baseDnn": {"reference": f"base/mobilenet-1.0-{settings.input_size}"},
+                "baseDnn": {"reference": base_dnn(settings)},
                 "dataset": {"uri": "../data/training"},
                 "branchpoints": list(settings.branchpoints),
                 "epochs": settings.epochs,

@@ -150,7 +150,7 @@ def _pass(
     return Pass(
         label=label,
         patch=(patch * tint).clip(0, 255),
-        alpha=np.asarray(alpha.resize(size, Image.Resampling.BOX), np.float32)[..., None] / 255,
+        alpha=np.asarray(alpha.resize(size, Image.Resampling.BOX), np.float32)[..., None] / np.float32(255),
         bottom=round(FLOOR + random.uniform(0, DEPTH)),
         first=first,
         positions=tuple(float(place) for place in places),

@@ -85,13 +85,15 @@ def _kept(stamp: Path, fingerprint: str, step: Step) -> float | None:
     return float(kept["seconds"]) if all(output.exists() for output in step.outputs) else None
 
 
-def verb(arguments: Sequence[str], *, folder: Path, result: Path | None = None) -> None:
-    """Run one of Mainstream's verbs in ``folder``; its progress is seen, its JSON goes to the file ``result``.
+def verb(arguments: Sequence[str], *, folder: Path, result: Path | None = None, show: bool = False) -> None:
+    """Run one of Mainstream's verbs in ``folder``. Its progress is seen; its result goes to the file ``result``, to the
+    screen with ``show``, else nowhere.
 
     ``OperationError`` if it fails (it has said why); after Ctrl-C it gets the time to end in good order.
     """
+    aside = None if show else subprocess.DEVNULL
     process = subprocess.Popen(
-        [*MAINSTREAM, *arguments], cwd=folder, stdout=subprocess.DEVNULL if result is None else subprocess.PIPE, text=True
+        [*MAINSTREAM, *arguments], cwd=folder, stdout=aside if result is None else subprocess.PIPE, text=True
     )
     try:
         text, _ = process.communicate()

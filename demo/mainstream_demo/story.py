@@ -3,189 +3,118 @@
 All but composing and the report is done by the verbs that a user types, in the demo's directory.
 """
 
-import json
-import shutil
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 
 from mainstream.cli.output import Output
-from mainstream.errors import InputError
-from mainstream_demo import manifests
+from mainstream_demo import manifests, plans
 from mainstream_demo.belt import ASSETS
 from mainstream_demo.compose import compose
-from mainstream_demo.figures import NAMES, POLICIES, Policy, Report
-from mainstream_demo.gather import gather, mean_f1
+from mainstream_demo.figures import NAMES, POLICIES, AppResult, Report
+from mainstream_demo.gather import gather
 from mainstream_demo.report import duration, render
 from mainstream_demo.settings import DEMO, Settings
 from mainstream_demo.steps import Stamped, Step, verb
-from mainstream_demo.video import said, write_text
+from mainstream_demo.video import write_text
+from mainstream_demo.workplace import Place, enter
 
 WEIGHTS = ASSETS / "mobilenet_1.0_224_no_top.float16.weights.h5"
-MARKER = ".mainstream-demo"
-PARTS = ("data", "manifests", "store", "results", ".steps", "report.html", "report.json", MARKER)
-"""What the demo makes in its directory; ``--fresh`` removes these and nothing else."""
-STEPS = 13
+FILES = ("-f", "manifests", "--store", "store")
+STEPS = 11
 RULE = (
     "The budget was chosen by a rule, before anything was run: of the five, the one at which the plan expects the largest "
     "lead over the better baseline."
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """The demo's directory."""
-
-    root: Path
-
-    @property
-    def manifests(self) -> Path:
-        """The manifests' folder."""
-        return self.root / "manifests"
-
-    def result(self, name: str) -> Path:
-        """A verb's JSON."""
-        return self.root / "results" / f"{name}.json"
-
-    def events(self, policy: Policy) -> Path:
-        """The events that a run emitted."""
-        return self.root / "results" / f"events-{policy}.jsonl"
-
-    def read(self, name: str) -> Any:
-        """A verb's JSON, read."""
-        return json.loads(self.result(name).read_text(encoding="utf-8"))
-
-
 def tell(directory: Path, out: Output, *, fresh: bool, settings: Settings = DEMO) -> None:
     """Do all that is not done yet and write the report; see the module."""
-    place = Place(root=directory.resolve())
-    with said(place.root):
-        place.root.mkdir(parents=True, exist_ok=True)
-    if fresh:
-        _clear(place.root)
-    write_text(place.root / MARKER, "Made by `mainstream demo`; `mainstream demo --fresh` removes what is in here.\n")
-    stamped = Stamped(place.root / ".steps", STEPS, out.say)
+    place = enter(directory, fresh=fresh)
+    stamped = Stamped(place.stamps, STEPS, out.say)
     for step in _preparations(place, settings, out):
         stamped.do(step)
-    utilization = choose(place, settings)
-    out.say(f"budget: {utilization} % of the engine's time; there the plan expects the largest lead")
-    for policy in POLICIES:
-        stamped.do(_run(place, policy, utilization))
-    for policy in POLICIES:
-        stamped.do(_evaluate(place, policy))
-    report = gather(place, settings, utilization=utilization, rule=RULE, done=stamped.done)
+    out.say(f"Choose a budget: plan {len(settings.utilizations)} of them under each of {len(POLICIES)} policies")
+    planned = plans.plan_all(place.manifests, place.store, settings.utilizations)
+    points = plans.budget_points(planned)
+    utilization = plans.choose(points)
+    for point in points:
+        expected = ", ".join(f"{NAMES[policy]} {point.predicted_f1[policy]:.2f}" for policy in POLICIES)
+        chosen = "  <- chosen: the largest lead expected" if point.utilization == utilization else ""
+        out.say(f"  {point.utilization:4g} %: mean F1 {expected}{chosen}")
+    for step in _decided(place, utilization):
+        stamped.do(step)
+    report = gather(place, settings, plans=planned, utilization=utilization, rule=RULE, done=stamped.done)
     write_text(place.root / "report.json", report.model_dump_json(by_alias=True, indent=1) + "\n")
     write_text(place.root / "report.html", render(report))
     out.results.print(summary(report))
     out.say(f"report: {directory / 'report.html'}")
 
 
-def _clear(root: Path) -> None:
-    if not (root / MARKER).exists() and any((root / part).exists() for part in PARTS):
-        raise InputError(
-            "--fresh removes only what the demo made, and this directory has no mark of it",
-            where=root,
-            remedy="Give an empty directory with --directory.",
-        )
-    with said(root):
-        for part in PARTS:
-            path = root / part
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
-
-
 def _preparations(place: Place, settings: Settings, out: Output) -> list[Step]:
     """What comes before the budget is known."""
-    name = f"base/mobilenet-1.0-{settings.input_size}"
-    store = ("--store", "store")
-    files = ("-f", "manifests", *store)
-    imported = ("base", "import", "--architecture", "MobileNet", "--alpha", "1.0")
-    imported = (*imported, "--input-size", str(settings.input_size), "--weights", str(WEIGHTS), "--name", name, *store)
-    steps = [
+    name = manifests.base_dnn(settings)
+    network = ("--architecture", "MobileNet", "--alpha", "1.0", "--input-size", str(settings.input_size))
+    imported = ("base", "import", *network, "--weights", str(WEIGHTS), "--name", name, "--store", "store")
+    return [
         Step(
             name="compose",
             title="Compose the videos and their truth, write the manifests",
-            command="(part of the demo)",
+            command="(by the demo itself)",
             words=repr(settings),
             outputs=(place.root / "data/test/events.csv", place.manifests),
             work=lambda: _compose(place, settings, out),
         ),
         _step(place, "import", f"Import the base DNN ({name})", imported),
-        _step(place, "train", "Train the first stream's applications", ("train", *files)),
-        _step(place, "profile", "Profile layers and streams on this machine", ("profile", *files)),
+        _step(place, "train", "Train the first stream's applications", ("train", *FILES)),
+        _step(place, "profile", "Profile layers and streams on this machine", ("profile", *FILES)),
     ]
-    return [*steps, _plan_step(place, settings, files)]
+
+
+def _decided(place: Place, utilization: float) -> list[Step]:
+    """What is done at the chosen budget."""
+    budget = ("--utilization", f"{utilization:g}")
+    steps = [
+        _step(
+            place, "plan", "Plan, beside Max-Sharing and No-Sharing", ("plan", *FILES, *budget, "--compare"), show=True
+        )
+    ]
+    arguments: tuple[str, ...]
+    for policy in POLICIES:
+        events = f"results/events-{policy}.jsonl"
+        arguments = ("run", *FILES, *budget, "--sharing", policy, "--fast", "--until-end", "--events", events)
+        title = f"Run the test streams under {NAMES[policy]}"
+        steps.append(_step(place, f"run-{policy}", title, arguments, keep=True))
+    for policy in POLICIES:
+        events = f"results/events-{policy}.jsonl"
+        arguments = ("evaluate", "-f", "manifests", "--events", events, "--truth", "data/test/events.csv")
+        title = f"Evaluate the events of {NAMES[policy]}"
+        steps.append(_step(place, f"evaluate-{policy}", title, arguments, keep=True))
+    return steps
 
 
 def _compose(place: Place, settings: Settings, out: Output) -> None:
     compose(settings, place.root / "data", out)
-    write_text(place.manifests / "edge-node.yaml", manifests.edge_node(settings, max(settings.utilizations)))
+    write_text(place.manifests / "edge-node.yaml", manifests.edge_node(settings))
     for stream in settings.streams:
         write_text(place.manifests / f"{stream}.yaml", manifests.applications(settings, stream))
 
 
-def _step(place: Place, name: str, title: str, arguments: tuple[str, ...], *, keep: bool = False) -> Step:
-    """A step that is one verb; with ``keep`` its JSON is the result ``name``."""
+def _step(
+    place: Place, name: str, title: str, arguments: tuple[str, ...], *, keep: bool = False, show: bool = False
+) -> Step:
+    """A step that is one verb; with ``keep`` its JSON is the result ``name``, with ``show`` its table is seen."""
     result = place.result(name) if keep else None
     return Step(
         name=name,
         title=title,
-        command=" ".join(("mainstream", *(_short(argument, place.root) for argument in arguments))),
+        command=" ".join(("mainstream", *(Path(word).name if word == str(WEIGHTS) else word for word in arguments))),
         words=" ".join(arguments),
         outputs=(result,) if result else (),
-        work=lambda: verb((*arguments, "--output", "json") if keep else arguments, folder=place.root, result=result),
+        work=lambda: verb(
+            (*arguments, "--output", "json") if keep else arguments, folder=place.root, result=result, show=show
+        ),
     )
-
-
-def _short(argument: str, root: Path) -> str:
-    return Path(argument).name if argument.startswith(str(ASSETS)) else argument.removeprefix(f"{root}/")
-
-
-def _plan_step(place: Place, settings: Settings, files: tuple[str, ...]) -> Step:
-    plans = {number: place.result(f"plan-{number}") for number in settings.utilizations}
-
-    def work() -> None:
-        for number, result in plans.items():
-            arguments = ("plan", *files, "--utilization", str(number), "--compare", "--output", "json")
-            verb(arguments, folder=place.root, result=result)
-
-    return Step(
-        name="plan",
-        title=f"Plan at {len(plans)} budgets, beside Max-Sharing and No-Sharing",
-        command="mainstream plan -f manifests --store store --compare --utilization "
-        + "|".join(str(number) for number in plans),
-        words=repr(settings.utilizations),
-        outputs=tuple(plans.values()),
-        work=work,
-    )
-
-
-def choose(place: Place, settings: Settings) -> int:
-    """The budget with the largest predicted lead over the better baseline; of equal ones the smallest."""
-
-    def lead(number: int) -> float:
-        expected = mean_f1(place.read(f"plan-{number}"))
-        return round(expected["Mainstream"] - max(expected["MaxSharing"], expected["NoSharing"]), 6)
-
-    return max(settings.utilizations, key=lambda number: (lead(number), -number))
-
-
-def _run(place: Place, policy: Policy, utilization: int) -> Step:
-    events = place.events(policy)
-    arguments = ("run", "-f", "manifests", "--store", "store", "--until-end", "--fast", "--sharing", policy)
-    arguments = (*arguments, "--utilization", str(utilization), "--events", str(events.relative_to(place.root)))
-    step = _step(place, f"run-{policy}", f"Run the test streams under {NAMES[policy]}", arguments, keep=True)
-    return step
-
-
-def _evaluate(place: Place, policy: Policy) -> Step:
-    events = str(place.events(policy).relative_to(place.root))
-    arguments = ("evaluate", "-f", "manifests", "--events", events, "--truth", "data/test/events.csv")
-    return _step(place, f"evaluate-{policy}", f"Evaluate the events of {NAMES[policy]}", arguments, keep=True)
 
 
 def summary(report: Report) -> Table:
@@ -195,24 +124,22 @@ def summary(report: Report) -> Table:
     for policy in POLICIES:
         table.add_column(NAMES[policy], justify="right")
     for app in report.apps:
-        cells = []
-        for policy in POLICIES:
-            result = app.results[policy]
-            cells.append(
-                f"{result.predicted_f1:.2f} / {result.f1_model:.2f}  {result.fps:g} fps"
-                if result.admitted
-                else "did not fit"
-            )
-        table.add_row(f"{app.stream}/{app.name}", *cells)
+        table.add_row(f"{app.stream}/{app.name}", *(_cell(app.results[policy]) for policy in POLICIES))
     table.add_section()
     runs = [report.policies[policy] for policy in POLICIES]
-    table.add_row("mean", *(f"{run.predicted_f1:.2f} / {run.f1_model:.2f}" for run in runs))
-    table.add_row("mean, each false event counted", *(f"{run.f1:.2f}" for run in runs))
+    table.add_row("mean", *(f"{run.predicted_f1:.2f} / {run.f1_model:.2f}" for run in runs), style="bold")
+    table.add_row("mean, every false event counted", *(f"{run.f1:.2f}" for run in runs))
     table.add_row("looks per second of stream", *(f"{run.looks / report.stream_seconds:.0f}" for run in runs))
-    table.add_row("frames per second, as fast as possible", *(f"{run.frames_read / run.wall_seconds:.0f}" for run in runs))
+    table.add_row("frames read per second", *(f"{run.frames_read / run.wall_seconds:.0f}" for run in runs))
     table.add_row(
         "engine time, planned / measured",
         *(f"{100 * run.planned_cost:.1f} / {100 * run.measured_cost:.1f} %" for run in runs),
     )
     table.caption = f"{duration(report.total_seconds)} in all"
     return table
+
+
+def _cell(result: AppResult) -> str:
+    if not result.admitted:
+        return "did not fit"
+    return f"{result.predicted_f1:.2f} / {result.f1_model:.2f}, {result.fps:4g} fps, {result.branchpoint}"

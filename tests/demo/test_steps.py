@@ -5,14 +5,15 @@ import pytest
 from mainstream.cli.output import Output
 from mainstream.errors import InputError, OperationError
 from mainstream_demo.steps import Stamped, Step, verb
-from mainstream_demo.story import MARKER, tell
+from mainstream_demo.story import tell
 from mainstream_demo.video import write_text
+from mainstream_demo.workplace import MARKER
 
 
 class Work:
     """Steps that note that they were done, and fail where told."""
 
-    def __init__(self, folder):
+    def __init__(self, folder) -> None:
         self.folder = folder
         self.done = []
         self.fail = ""
@@ -21,7 +22,7 @@ class Work:
         """A step with one output."""
         output = self.folder / name
 
-        def work():
+        def work() -> None:
             if name == self.fail:
                 raise OperationError("failed as told")
             self.done.append(name)
