@@ -1,6 +1,6 @@
-"""The seam between the runner and an inference engine: load a ``.tflite``, run it.
+"""The seam between the runner and an inference engine: load a joined graph, run one of its levels.
 
-An engine is an instance of its own with a fixed number of threads; its models are not called at the same time.
+An engine's models each have a fixed number of threads and are not called at the same time.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mainstream_runner.merge import Joined
+
 Pixels = NDArray[np.float32]
 """``(1, height, width, channels)`` float32: a network's input."""
 
@@ -17,12 +19,13 @@ Output = NDArray[np.float32]
 
 
 class Model(Protocol):
-    """A loaded graph with one input and one or more outputs."""
+    """A loaded graph with one input and some levels."""
 
-    output_shapes: Sequence[tuple[int, ...]]
+    def run(self, pixels: Pixels, level: int = 0) -> list[Output]:
+        """The outputs of a level, in order, new arrays; one call of the engine.
 
-    def run(self, pixels: Pixels) -> list[Output]:
-        """The graph's outputs in order, new arrays; ``ValueError`` if ``pixels`` has another shape or type."""
+        ``level`` is a place among the levels that were loaded. ``ValueError`` if ``pixels`` has another shape or type.
+        """
         ...
 
     def close(self) -> None:
@@ -31,15 +34,15 @@ class Model(Protocol):
 
 
 class Engine(Protocol):
-    """What loads models. ``name`` and ``version`` are part of a profile's key."""
+    """What loads graphs. ``name`` and ``version`` are part of a profile's key."""
 
     name: Literal["LiteRT", "OpenVINO"]
     version: str
 
-    def load(self, path: Path, *, threads: int, weight_cache: Path | None = None) -> Model:
-        """Load a ``.tflite`` file; it must stay where it is while the model lives.
+    def load(self, joined: Joined, *, levels: Sequence[int], threads: int, folder: Path) -> Model:
+        """Write the levels of a joined graph into ``folder`` and load them; all share their weights.
 
-        Models that are given the same ``weight_cache`` share their weights: the buffers of each must be the first buffers
-        of the one that was loaded first. ``PackageError`` if the engine refuses the graph.
+        Each of ``levels`` is a number of apps, the greatest first. ``folder`` is empty, belongs to this model alone and must
+        outlive it. ``PackageError`` if the engine refuses the graph, ``OperationError`` if the disk does not take it.
         """
         ...

@@ -1,26 +1,28 @@
-"""Stems that run: for each level of a stem (the apps due together) a merged graph, one engine call per frame.
+"""Stems that run: the joined graph of a stem's segments and its apps' branches, one engine call per frame."""
 
-The levels of a stem share their weights (``merge``, ``engine``). Merged graphs are files of a folder that lives as long as the
-stems do.
-"""
-
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import numpy as np
+
+from mainstream.errors import OperationError, PackageError
 from mainstream.schedule import Schedule, ScheduledApp, Stem
 from mainstream_runner.engine import Engine, Output, Pixels
+from mainstream_runner.ingest import fastest_first
+from mainstream_runner.levels import levels
+from mainstream_runner.merge import Branch, Joined
 
 ReadBlob = Callable[[str], bytes]
 """A blob's bytes by its digest, verified; ``PackageError`` if it is missing or wrong."""
 
-Progress = Callable[[], None]
-"""Told once for each level that is ready."""
+TRAIN_AGAIN = "The package and the base DNN do not belong together: train the app again."
 
 
 class StemExecutor:
-    """One stem and its apps, fastest first. ``calls`` and ``seconds`` count the engine's work."""
+    """One stem and its apps, fastest first. ``calls`` and ``seconds`` count what the engine did for it."""
 
     def __init__(
         self,
@@ -32,20 +34,89 @@ class StemExecutor:
         threads: int,
         folder: Path,
         clock: Callable[[], float] = time.perf_counter,
-        ready: Progress = lambda: None,
-    ) -> None: ...
+    ) -> None:
+        """Join, load and run each level once, so that the first frame finds it warm. ``folder`` is empty and outlives it.
+
+        ``PackageError`` names a blob that is malformed, does not fit, or gives no probabilities for the app's classes.
+        """
+        self._levels = {due: place for place, due in enumerate(levels([app.fps for app in apps]))}
+        self._clock = clock
+        self.calls = 0
+        self.seconds = 0.0
+        deepest = max(app.depth for app in apps)
+        joined = Joined(
+            [read(segment.digest) for segment in stem.segments[:deepest]],
+            [Branch(depth=app.depth, model=read(app.branch_digest)) for app in apps],
+        )
+        if joined.input_shape != (1, *stem.input_shape):
+            raise PackageError(
+                f"takes pictures of {joined.input_shape[1:]}, but the base DNN's input is {stem.input_shape}",
+                where=f"blob {stem.segments[0].digest if apps[0].depth else apps[0].branch_digest}",
+                remedy=TRAIN_AGAIN,
+            )
+        for app, shape in zip(apps, joined.output_shapes, strict=True):
+            if shape != (1, len(app.classes)):
+                raise PackageError(
+                    f"gives {shape} for the {len(app.classes)} classes of {app.app}",
+                    where=f"blob {app.branch_digest}",
+                    remedy=TRAIN_AGAIN,
+                )
+        self._model = engine.load(joined, levels=tuple(self._levels), threads=threads, folder=folder)
+        self._warm(np.zeros(joined.input_shape, np.float32), apps)
 
     def run(self, pixels: Pixels, due: int) -> tuple[Output, ...]:
         """Probabilities ``(classes,)`` of the first ``due`` apps, in one call of the engine.
 
-        ``due`` must be a level: sampling is nested, so apps of one rate are due together. ``ValueError`` otherwise.
+        ``due`` must be a level: apps of one rate are due together (``ValueError`` otherwise).
         """
-        ...
+        level = self._levels.get(due)
+        if level is None:
+            raise ValueError(f"Expected one of {', '.join(map(str, self._levels))} apps to be due, got {due}")
+        started = self._clock()
+        outputs = self._model.run(pixels, level)
+        self.seconds += self._clock() - started
+        self.calls += 1
+        return tuple(output[0] for output in outputs)
+
+    def close(self) -> None:
+        """Give back the engine's memory."""
+        self._model.close()
+
+    def _warm(self, pixels: Pixels, apps: Sequence[ScheduledApp]) -> None:
+        for level in reversed(self._levels.values()):
+            for app, output in zip(apps, self._model.run(pixels, level), strict=False):
+                if not np.isfinite(output).all():
+                    raise PackageError(
+                        f"gives values that are no numbers for {app.app}",
+                        where=f"blob {app.branch_digest}",
+                        remedy="Train the app again.",
+                    )
 
 
 @contextmanager
 def open_stems(
-    schedule: Schedule, *, read: ReadBlob, engine: Engine, ready: Progress = lambda: None
+    schedule: Schedule, *, read: ReadBlob, engine: Engine, ready: Callable[[str], None] = lambda _stem: None
 ) -> Iterator[dict[str, StemExecutor]]:
-    """The schedule's stems by name, merged and loaded; their files are gone when the block ends, however it ends."""
-    ...
+    """The schedule's stems by name (those with an app), joined and loaded; ``ready`` is told each one's name.
+
+    Their files lie in the system's temporary folder and are gone when the block ends, however it ends.
+    """
+    with ExitStack() as open_things:
+        try:
+            root = Path(open_things.enter_context(tempfile.TemporaryDirectory(prefix="mainstream-")))
+        except OSError as error:
+            raise OperationError(
+                f"cannot make a temporary folder: {error.strerror}", remedy="Set TMPDIR to a folder with free space."
+            ) from None
+        executors: dict[str, StemExecutor] = {}
+        for number, stem in enumerate(schedule.stems):
+            apps = fastest_first(schedule, stem)
+            if not apps:
+                continue
+            folder = root / str(number)
+            folder.mkdir()
+            executor = StemExecutor(stem, apps, read=read, engine=engine, threads=schedule.threads, folder=folder)
+            open_things.callback(executor.close)
+            executors[stem.name] = executor
+            ready(stem.name)
+        yield executors
