@@ -1,7 +1,11 @@
 """EventProfile: what an application's events look like in time (paper section 3, "Impact of sampling rate")."""
 
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from typing import Annotated
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from mainstream.documents import Document, Number, Rate
@@ -22,3 +26,68 @@ class EventProfile(Document):
     frequency: Annotated[Number, Field(gt=0, le=1)]
     correlation: Annotated[Number, Field(ge=0, lt=1)]
     correlation_fps: Annotated[Rate, Field(gt=0)]
+
+
+MOST_CORRELATION = 0.98
+"""A measured correlation is kept below this: at 1 a single look would be worth as much as all of an event's."""
+
+_FEWEST_PAIRS = 20
+"""Fewer expected pairs of rare verdicts say nothing about how they depend on each other."""
+
+Span = tuple[int, int]
+"""First and last frame of an event, both included."""
+
+
+def united(events: Iterable[Span]) -> tuple[Span, ...]:
+    """Events in order, those that overlap or touch made one (formats, Events)."""
+    spans: list[Span] = []
+    for start, end in sorted(events):
+        if spans and start <= spans[-1][1] + 1:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], end))
+        else:
+            spans.append((start, end))
+    return tuple(spans)
+
+
+def measured_profile(
+    videos: Sequence[tuple[int, Fraction, Sequence[Span]]], *, correlation: float
+) -> EventProfile | None:
+    """The event profile of labelled videos: ``(frames, frames per second, united events)`` each. None without an event.
+
+    Each event has one gap: the mean gap is the time outside events for each event. The correlation counts per frame of
+    the first video's rate.
+    """
+    count = sum(len(events) for _, _, events in videos)
+    if not count:
+        return None
+    inside = sum((Fraction(end - start + 1) / fps for _, fps, events in videos for start, end in events), Fraction(0))
+    whole = sum((Fraction(frames) / fps for frames, fps, _ in videos), Fraction(0))
+    gap = (whole - inside) / count
+    return EventProfile(
+        length_seconds=_short(inside / count),
+        gap_seconds=_short(gap) if gap > 0 else None,
+        frequency=round(max(1e-6, min(1.0, float(inside / whole))), 6),
+        correlation=correlation,
+        correlation_fps=videos[0][1],
+    )
+
+
+def _short(seconds: Fraction) -> Fraction:
+    """Milliseconds are exact enough for a mean, and keep the fraction readable."""
+    return max(Fraction(round(seconds * 1000), 1000), Fraction(1, 1000))
+
+
+def verdict_correlation(runs: Sequence[NDArray[np.bool_]]) -> float | None:
+    """Lag-one correlation of verdicts within runs of neighbouring frames, in [0, ``MOST_CORRELATION``].
+
+    None where one verdict is so rare that the pairs at hand say nothing.
+    """
+    if not runs:
+        return None
+    verdicts = np.concatenate(runs)
+    mean = float(verdicts.mean()) if len(verdicts) else 0.0
+    pairs = sum(max(0, len(run) - 1) for run in runs)
+    if pairs * min(mean, 1 - mean) < _FEWEST_PAIRS / 4:
+        return None
+    together = sum(float(((run[1:] - mean) * (run[:-1] - mean)).sum()) for run in (r.astype(float) for r in runs))
+    return round(min(MOST_CORRELATION, max(0.0, together / pairs / (mean * (1 - mean)))), 6)
