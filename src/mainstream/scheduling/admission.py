@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mainstream.scheduling.greedy import cheapest_state
+from mainstream.scheduling.cheapest import cheapest
 from mainstream.scheduling.problem import BUDGET_TOLERANCE, Problem, Rejection
-from mainstream.scheduling.search import options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +68,6 @@ def _reachable(problem: Problem, place: int) -> bool:
 
 
 def _needed(problem: Problem, places: list[int]) -> float:
-    """Cost of the cheapest schedule of those apps."""
-    if not places:
-        return 0.0
-    return cheapest_state(options(replace(problem, apps=tuple(problem.apps[place] for place in places)))).cost
+    """Cost of the cheapest schedule of those apps, each of which can reach its minimum F1."""
+    found = cheapest(replace(problem, apps=tuple(problem.apps[place] for place in places)))
+    return float("inf") if found is None else found[1]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from mainstream.scheduling.cheapest import cheapest
 from mainstream.scheduling.problem import Choice, Objective, Problem, Result
 from mainstream.scheduling.search import Array, Indices, Options, State, options, schedule_cost
 
@@ -27,32 +28,19 @@ def greedy(problem: Problem, objective: Objective = "MeanF1", *, starts: Iterabl
     table = options(problem)
     if not problem.apps:
         return _result(problem, np.zeros(0, np.int64), table)
-    cheapest = cheapest_state(table).chosen
+    lowest = cheapest(problem)
+    if lowest is None:
+        raise ValueError("Expected a minimum F1 of each app that one of its options reaches")
+    start = _places(problem, table, lowest[0])
     if objective != "MeanF1":
-        return _result(problem, _max_min(State(table, cheapest), then_mean=objective == "MaxMinThenMeanF1"), table)
-    ends = [_climb(State(table, cheapest))]
+        return _result(problem, _max_min(State(table, start), then_mean=objective == "MaxMinThenMeanF1"), table)
+    ends = [_climb(State(table, start))]
     caps = np.unique(table.fps[np.isfinite(table.f1)])
-    ends += [_climb(State(table, cheapest), allowed=table.fps <= cap) for cap in caps]
-    ends += [_climb(State(table, _places(problem, table, start))) for start in starts]
+    ends += [_climb(State(table, start), allowed=table.fps <= cap) for cap in caps]
+    ends += [_climb(State(table, _places(problem, table, other))) for other in starts]
     ends.sort(key=lambda state: -state.value)
-    best = max((_refine(state, cheapest) for state in ends[:_REFINED]), key=lambda state: state.value)
+    best = max((_refine(state, start) for state in ends[:_REFINED]), key=lambda state: state.value)
     return _result(problem, best.chosen, table)
-
-
-def cheapest_state(table: Options) -> State:
-    """The cheapest schedule found by descent from two starts; with one stem group and no minimum F1 it is the cheapest."""
-    deepest = np.lexsort((table.branch, table.fps, -table.depth, np.isneginf(table.f1)), axis=1)[:, 0]
-    smallest = np.where(np.isneginf(table.f1), np.inf, table.branch).argmin(1)
-    return min((_descend(State(table, start)) for start in (deepest, smallest)), key=lambda state: state.cost)
-
-
-def _descend(state: State) -> State:
-    while True:
-        costs = np.where(np.isneginf(state.table.f1), np.inf, state.move_costs())
-        app, option = np.unravel_index(int(costs.argmin()), costs.shape)
-        if costs[app, option] >= state.cost - _GAIN:
-            return state
-        state.chosen[app] = option
 
 
 def _climb(state: State, *, allowed: Array | None = None) -> State:
