@@ -7,7 +7,7 @@ failed; 2 for wrong input; 130 and 143 after Ctrl-C and SIGTERM, with the summar
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 FAILED = 1
 
 
+# mainstream.scheduling.problem's, written out: a verb's module is imported for `mainstream --help`, so it stays light
+ObjectiveName = Literal["MeanF1", "MaxMinF1", "MaxMinThenMeanF1"]
+SharingName = Literal["Mainstream", "MaxSharing", "NoSharing"]
+
+
 def run(app: typer.Typer) -> None:
     """Add the verb ``run``."""
 
@@ -38,9 +43,7 @@ def run(app: typer.Typer) -> None:
         schedule: Annotated[
             Path | None, typer.Option("--schedule", help="Run a schedule that `mainstream plan` wrote, instead.")
         ] = None,
-        edge_node: Annotated[
-            str | None, typer.Option("--edge-node", help="Which EdgeNode to run, if there are several.")
-        ] = None,
+        node: Annotated[str | None, typer.Option("--node", help="Which EdgeNode to run, if there are several.")] = None,
         events: Annotated[
             Path | None, typer.Option("--events", help="File for the events; standard output otherwise.")
         ] = None,
@@ -57,10 +60,10 @@ def run(app: typer.Typer) -> None:
             float | None, typer.Option("--utilization", help="Per cent of the engine's time to plan with.")
         ] = None,
         objective: Annotated[
-            str | None, typer.Option("--objective", help="MeanF1, MaxMinF1 or MaxMinThenMeanF1.")
+            ObjectiveName | None, typer.Option("--objective", help="What to plan for; default: the EdgeNode's.")
         ] = None,
         sharing: Annotated[
-            str, typer.Option("--sharing", help="Mainstream, MaxSharing or NoSharing (the baselines).")
+            SharingName, typer.Option("--sharing", help="How to share; the others than Mainstream are baselines.")
         ] = "Mainstream",
         store: StoreOption = DEFAULT_STORE,
         output: OutputOption = Format.TABLE,
@@ -74,12 +77,41 @@ def run(app: typer.Typer) -> None:
             )
         if filename is not None:
             planned = _plan(
-                out, filename, store, edge_node=edge_node, utilization=utilization, objective=objective, sharing=sharing
+                out, filename, store, node=node, utilization=utilization, objective=objective, sharing=sharing
             )
         else:
             planned = _read_schedule(schedule or Path())
         status = _run(out, planned, store, events=events, until_end=until_end, real_time=real_time)
         raise typer.Exit(status)
+
+
+def _plan(
+    out: Output,
+    path: Path,
+    store: Path,
+    *,
+    node: str | None,
+    utilization: float | None,
+    objective: ObjectiveName | None,
+    sharing: SharingName,
+) -> "Schedule":
+    """The schedule that ``mainstream plan`` with the same options shows; apps that do not fit are named."""
+    from mainstream.packages.folder import StoreFolder
+    from mainstream.resources.manifests import load
+    from mainstream.scheduling.planning import choose_edge_node, decide, prepare
+
+    manifests = load(path)
+    edge_node = choose_edge_node(manifests, node)
+    assembled = prepare(manifests, StoreFolder(store), edge_node, utilization=utilization)
+    plan = decide(
+        assembled,
+        manifests,
+        objective=objective,
+        sharing=sharing,
+    )
+    for rejected in plan.result.rejected:
+        out.warn(f"app {rejected.app} does not run: {rejected.reason}: {rejected.message}")
+    return plan.schedule
 
 
 def _read_schedule(path: Path) -> "Schedule":
@@ -149,11 +181,13 @@ def _stems(out: Output, schedule: "Schedule", store: Path) -> "Iterator[dict[str
             remedy="Set runtime.engine to Auto or LiteRT.",
         )
     layout = StoreFolder(store).layout
-    levels = len({(app.stem, app.fps) for app in schedule.apps})
+    stems_in_use = len({app.stem for app in schedule.apps})
     with ExitStack() as open_things:
         with out.progress() as steps:
-            ready = steps.start("merging graphs", levels)
-            stems = open_things.enter_context(open_stems(schedule, read=layout.read_blob, engine=LiteRT(), ready=ready))
+            advance = steps.start("merging graphs", stems_in_use)
+            stems = open_things.enter_context(
+                open_stems(schedule, read=layout.read_blob, engine=LiteRT(), ready=lambda _stem: advance())
+            )
         yield stems
 
 
