@@ -142,7 +142,7 @@ def class_weights(classes: NDArray[np.int64], count: int) -> NDArray[np.float32]
 def _step(tf: Any, model: Any, optimizer: Any, weights: NDArray[np.float32]) -> Any:
     balance = tf.constant(weights)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def step(given: Any, classes: Any) -> Any:
         with tf.GradientTape() as tape:
             scores = model(given, training=True)

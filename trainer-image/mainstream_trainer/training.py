@@ -1,0 +1,213 @@
+"""An app's Model Set: candidates trained, measured, and assembled into an M-Package (paper section 5).
+
+Each finished candidate is kept on disk under the training's hash; a run that was killed goes on with the next one.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from importlib.metadata import version
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+from mainstream.basednn import BaseDnn
+from mainstream.documents import canonical_json, sha256
+from mainstream.errors import InputError
+from mainstream.events import EventProfile, measured_profile
+from mainstream.packages.artifacts import read_mpackage, write_mpackage
+from mainstream.packages.files import write_whole
+from mainstream.packages.folder import StoreFolder
+from mainstream.packages.modelset import model_set
+from mainstream.packages.mpackage import Candidate, MPackage, MPackageConfig
+from mainstream.resources.app import BACKGROUND, Training
+from mainstream_trainer.basednn import Start
+from mainstream_trainer.dataset import Dataset
+from mainstream_trainer.examples import Fold, folds, merged
+from mainstream_trainer.features import FeatureCache, select_frames
+from mainstream_trainer.finetune import branch_model, finetune
+from mainstream_trainer.measure import Scored, measure, score
+from mainstream_trainer.networks import batch_one
+from mainstream_trainer.tflite import export_tflite
+from mainstream_trainer.video import Crop
+
+_VERSION = 1
+"""Of the training itself: raise it when the same input would train something else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What to train: an app's events on a dataset, from a base DNN. ``where`` names the app in messages."""
+
+    name: str  # of the M-Package in the store
+    where: str
+    events: tuple[str, ...]
+    training: Training
+    branchpoints: tuple[str, ...]
+    crop: Crop
+    base: BaseDnn
+    dataset: Dataset
+
+    @property
+    def hash(self) -> str:
+        """Of everything that the result depends on."""
+        return sha256(
+            canonical_json(
+                {
+                    "version": _VERSION,
+                    "baseDnn": self.base.digest,
+                    "dataset": self.dataset.digest,
+                    "events": self.events,
+                    "crop": [format(edge, ".9g") for edge in self.crop],
+                    "branchpoints": self.branchpoints,
+                    "epochs": self.training.epochs,
+                    "seed": self.training.seed,
+                }
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The M-Package, and which of its candidates were trained now, found finished from a run before, or beaten."""
+
+    package: MPackage
+    trained: tuple[str, ...]
+    resumed: tuple[str, ...]
+    beaten: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def existing(task: Task, store: StoreFolder) -> MPackage | None:
+    """The M-Package, if this very training has been done before."""
+    if task.name not in store.layout.names():
+        return None
+    package = read_mpackage(store.layout, task.name)
+    return package if package.config.training_hash == task.hash else None
+
+
+def train(task: Task, store: StoreFolder, network: Callable[[], Any], *, start: Start) -> Outcome:
+    """Train what is not finished and write the M-Package; ``network`` gives the base DNN's Keras network when needed."""
+    task.dataset.check_labels(task.events, where=task.where)
+    frames = select_frames(task.dataset)
+    parts = folds(task.dataset, frames, task.events, seed=task.training.seed, where=task.where)
+    working = store.training / task.hash.removeprefix("sha256:")
+    candidates, branches, resumed = [], {}, []
+    for branchpoint in task.branchpoints:
+        kept = _kept(working, branchpoint)
+        if kept is None:
+            cache = FeatureCache(store.features, store.layout)
+            features = cache.features(task.base, task.dataset, frames, task.crop, task.branchpoints, start=start)
+            kept = _candidate(task, network(), features[branchpoint], branchpoint, parts, start=start)
+            write_whole(working / f"{branchpoint}.tflite", kept[1])
+            write_whole(working / f"{branchpoint}.json", kept[0].canonical())
+        else:
+            resumed.append(branchpoint)
+        candidates.append(kept[0])
+        branches[kept[0].branch_digest] = kept[1]
+    chosen = model_set(candidates, task.base.config.depth)
+    deepest = max(task.base.config.depth(candidate.branchpoint) for candidate in chosen)
+    config = MPackageConfig(
+        base_dnn=task.base.digest,
+        input_shape=task.base.config.input_shape,
+        preprocessing=task.base.config.preprocessing,
+        segments=task.base.config.segments[:deepest],
+        classes=(*task.events, BACKGROUND),
+        events=task.events,
+        event_profile=_profile(task, chosen),
+        event_profile_measured=_measured_on(task),
+        candidates=chosen,
+        measured_by="HeldOut" if len(parts) == 1 else "CrossValidation",
+        dataset_digest=task.dataset.digest,
+        training_hash=task.hash,
+        seed=task.training.seed,
+        made_by={package: version(package) for package in ("keras", "mainstream-edge")},
+    )
+    package = write_mpackage(
+        store.layout, config, {c.branch_digest: branches[c.branch_digest] for c in chosen}, name=task.name
+    )
+    rmtree(working, ignore_errors=True)
+    names = {candidate.branchpoint for candidate in chosen}
+    return Outcome(
+        package=package,
+        trained=tuple(name for name in task.branchpoints if name not in resumed),
+        resumed=tuple(resumed),
+        beaten=tuple(name for name in task.branchpoints if name not in names),
+        warnings=_few_events(task, parts),
+    )
+
+
+def _kept(working: Path, branchpoint: str) -> tuple[Candidate, bytes] | None:
+    """A candidate that a run before has finished; anything half-written or damaged counts as not there."""
+    document, graph = working / f"{branchpoint}.json", working / f"{branchpoint}.tflite"
+    if not document.is_file() or not graph.is_file():
+        return None
+    try:
+        candidate = Candidate.parse(document.read_bytes(), where=document)
+    except InputError:
+        return None
+    data = graph.read_bytes()
+    return (candidate, data) if sha256(data) == candidate.branch_digest else None
+
+
+def _candidate(
+    task: Task, network: Any, features: Any, branchpoint: str, parts: Sequence[Fold], *, start: Start
+) -> tuple[Candidate, bytes]:
+    """One candidate and its branch. With several folds each is measured on, and the kept model is trained on all events."""
+    rounds = (*parts, merged(parts)) if len(parts) > 1 else parts
+    epochs, seed = task.training.epochs, task.training.seed
+    advance = start(f"{task.name.removeprefix('mpackage/')} {branchpoint}", epochs * len(rounds))
+    scored = []
+    for number, part in enumerate(rounds):
+        model = branch_model(network, task.base, branchpoint, len(task.events) + 1)
+        trained = finetune(
+            model, features, part.training, part.stopping, epochs=epochs, seed=seed + number, advance=advance
+        )
+        branch = export_tflite(batch_one(trained.model))
+        if number < len(parts):
+            scored.append(
+                Scored(
+                    probabilities=score(branch, features, part.measuring.rows),
+                    classes=part.measuring.classes,
+                    source=part.measured_source,
+                    number=part.measured_number,
+                )
+            )
+    accuracy = measure(scored, len(task.events))
+    candidate = Candidate(
+        branchpoint=branchpoint,
+        branch_digest=sha256(branch),
+        branch_size=len(branch),
+        true_positive_rate=accuracy.true_positive_rate,
+        false_positive_rate=accuracy.false_positive_rate,
+        event_frames=accuracy.event_frames,
+        background_frames=accuracy.background_frames,
+        interval=accuracy.interval,
+        correlation=accuracy.correlation,
+        background_correlation=accuracy.background_correlation,
+        confusion=accuracy.confusion,
+        history=trained.history,
+        trainable_parameters=trained.trainable_parameters,
+    )
+    return candidate, branch
+
+
+def _profile(task: Task, candidates: Sequence[Candidate]) -> EventProfile | None:
+    """Measured on all videos; its correlation is that of the deepest candidate's verdicts. Pictures have none."""
+    videos = [(v.facts.frames, Fraction(v.facts.fps), v.spans(task.events)) for v in task.dataset.videos]
+    return measured_profile(videos, correlation=candidates[-1].correlation) if videos else None
+
+
+def _measured_on(task: Task) -> str:
+    count = sum(len(video.spans(task.events)) for video in task.dataset.videos)
+    return f"{count} events of {len(task.dataset.videos)} videos" if task.dataset.videos else ""
+
+
+def _few_events(task: Task, parts: Sequence[Fold]) -> tuple[str, ...]:
+    if len(parts) == 1:
+        return ()
+    warning = (
+        f"{task.where}: there are too few events to hold a part of them back, so p and q come from cross-validation "
+        f"over {len(parts)} folds of events; take the plan's F1 with care"
+    )
+    return (warning,)
