@@ -35,7 +35,7 @@ def detection(
     missed = _missed(p, rho ** seen.lags[:, None], seen, most_votes)
     shares = np.zeros((len(rates), len(seen.looks)))
     shares[seen.rate, np.arange(len(seen.looks))] = seen.share
-    return np.asarray(1 - np.einsum("fw,xwn->fnx", shares, missed))
+    return np.asarray(np.einsum("fw,xwn->fnx", shares, 1 - missed))
 
 
 def _missed(p: Array, correlations: Array, seen: Windows, most_votes: int) -> Array:

@@ -67,7 +67,7 @@ def best_f1(
         most_votes=max(offered), model=model, looks=looks,
     )  # fmt: skip
     if votes != "Auto":
-        table[..., : votes - 1] = 0.0
+        table[..., : votes - 1] = -1.0  # even where nothing else is worth anything
     best = [_best(table[place, :, :most], chosen) for place, most in enumerate(offered)]
     values, x, t = zip(*best, strict=True)
     return QualityTable(f1=np.array(values), votes=np.array(x, np.int64), threshold=np.array(t, np.int64))
