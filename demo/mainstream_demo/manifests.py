@@ -17,12 +17,12 @@ def base_dnn(settings: Settings) -> str:
     return f"base/mobilenet-1.0-{settings.input_size}"
 
 
-def edge_node(settings: Settings) -> str:
-    """One box with all streams; the demo gives the budget on the command line."""
+def edge_node(settings: Settings, *, data: str = "../data") -> str:
+    """One box with all streams; the demo gives the budget on the command line. ``data`` is seen from the manifest."""
     streams = [
         {
             "name": stream,
-            "source": {"file": {"path": f"../data/test/{stream}.mp4"}},
+            "source": {"file": {"path": f"{data}/test/{stream}.mp4"}},
             "captureFps": fraction_text(settings.fps),
         }
         for stream in settings.streams
@@ -43,7 +43,7 @@ def edge_node(settings: Settings) -> str:
     )
 
 
-def applications(settings: Settings, stream: str) -> str:
+def applications(settings: Settings, stream: str, *, data: str = "../data") -> str:
     """The applications of one stream. Those of the first are trained, the others use their M-Packages."""
     first = settings.streams[0]
     documents = []
@@ -56,7 +56,7 @@ def applications(settings: Settings, stream: str) -> str:
         if stream == first:
             spec["training"] = {
                 "baseDnn": {"reference": base_dnn(settings)},
-                "dataset": {"uri": "../data/training"},
+                "dataset": {"uri": f"{data}/training"},
                 "branchpoints": list(settings.branchpoints),
                 "epochs": settings.epochs,
                 "seed": settings.seed,

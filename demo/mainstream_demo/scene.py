@@ -26,6 +26,7 @@ FLOOR = 140
 """Row on which the farthest objects stand (in ``belt.mp4`` their lowest row is about 195, here (195 - 56) * SCALE)."""
 DEPTH = 14
 """The nearest objects stand this many rows lower."""
+GRAIN = 2
 NOISE_BANK = 16
 """Pictures of noise that are drawn once and shifted at random for each frame."""
 
@@ -42,8 +43,8 @@ class Difficulty:
     """Each colour channel of the whole picture wanders by up to this fraction: the lamps' colour."""
     tint: float = 0.12
     """Each colour channel of an object is scaled by up to this fraction, up or down: ripeness, coloured light."""
-    noise: float = 14.0
-    """Standard deviation of each pixel's noise, of 255."""
+    noise: float = 9.0
+    """Standard deviation of the noise, of 255; a grain is ``GRAIN`` pixels wide and high."""
     crossing_seconds: tuple[float, float] = (0.5, 0.8)
     """Length of an event."""
     pause_seconds: tuple[float, float] = (0.4, 1.8)
@@ -163,9 +164,10 @@ def _pass(
 def render(scene: Scene) -> Iterator[Picture]:
     """All frames of the stream in order, each (HEIGHT, WIDTH, 3) uint8, RGB."""
     random = np.random.default_rng([scene.seed, 1])
-    size = (NOISE_BANK, HEIGHT + 32, WIDTH + 32, 1)
-    grey = random.normal(0, scene.noise * 0.8, size)
-    bank = (grey + random.normal(0, scene.noise * 0.6, (*size[:3], 3))).astype(np.float32)
+    size = (NOISE_BANK, HEIGHT // GRAIN + 16, WIDTH // GRAIN + 16)
+    grey = random.normal(0, scene.noise * 0.8, (*size, 1))  # brightness and colour together have the wanted deviation
+    bank = (grey + random.normal(0, scene.noise * 0.6, (*size, 3))).astype(np.float32)
+    bank = bank.repeat(GRAIN, axis=1).repeat(GRAIN, axis=2)
     waiting = list(scene.passes)
     here: list[Pass] = []
     for frame in range(scene.frames):
@@ -175,7 +177,7 @@ def render(scene: Scene) -> Iterator[Picture]:
         picture = scene.empty.copy()
         for item in here:
             _paste(picture, item, item.positions[frame - item.first])
-        top, left = random.integers(32, size=2)
+        top, left = random.integers(16 * GRAIN, size=2)
         noise = bank[random.integers(NOISE_BANK), top : top + HEIGHT, left : left + WIDTH]
         picture *= scene.light[frame]
         picture += noise

@@ -29,7 +29,7 @@ class Settings:
     """Of each training video."""
     test_frames: int = 1800
     """Of each stream."""
-    input_size: int = 96
+    input_size: int = 128
     branchpoints: tuple[str, ...] = ("conv_pw_9", "conv_pw_12", "pooled")
     epochs: int = 5
     threads: int = 1

@@ -56,7 +56,7 @@ def write_video(path: Path, pictures: Iterable[Picture], fps: Fraction, advance:
     import av
 
     with writing(path) as temporary, av.open(temporary, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=fps, options={"crf": "21", "preset": "veryfast"})
+        stream = container.add_stream("libx264", rate=fps, options={"crf": "24", "preset": "superfast"})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for picture in pictures:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))

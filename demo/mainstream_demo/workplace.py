@@ -57,6 +57,8 @@ def enter(directory: Path, *, fresh: bool) -> Place:
     if fresh:
         _clear(root)
     write_text(root / MARKER, "Made by `mainstream demo`; `mainstream demo --fresh` removes what is in here.\n")
+    with said(root):
+        (root / "results").mkdir(exist_ok=True)
     return Place(root=root)
 
 
