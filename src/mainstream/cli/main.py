@@ -1,37 +1,41 @@
-"""``mainstream``: finds the verbs by entry point, turns errors into messages and exit statuses.
+"""``mainstream``: the process around a verb. Errors become messages and exit statuses; nothing else is decided here.
 
-Exit status: 0, 1 where an operation failed, 2 for wrong input, 130 after Ctrl-C. A user's mistake never shows a stack trace.
+Exit status: 0, 1 where an operation failed, 2 for wrong input, 130 after Ctrl-C, 143 after SIGTERM. A user's mistake never
+shows a stack trace. Everything heavy is imported inside, so that Ctrl-C is understood from the first moment on.
 """
 
+import os
+import signal
 import sys
-from collections.abc import Callable
-from importlib.metadata import entry_points
-
-import typer
-from rich.console import Console
+from types import FrameType
 
 from mainstream.errors import MainstreamError, MissingExtraError
 
-GROUP = "mainstream.commands"
 
-Register = Callable[[typer.Typer], None]
-"""What an entry point names: adds its verb to the command line. Importing it must be cheap: heavy imports come later."""
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM: verbs end as they do after Ctrl-C."""
 
 
-def command_line() -> typer.Typer:
-    """The command line with the verbs of all programs that are installed."""
-    app = typer.Typer(
-        name="mainstream",
-        help="Many video-analytics applications on one small box: the layers they share are computed once per frame.",
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-    )
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-        register: Register = point.load()
-        register(app)
-    return app
+class StoppedError(Exception):
+    """Carries a Ctrl-C (or SIGTERM, its cause) past Typer, which would make it an exit without a word."""
+
+
+def main() -> None:
+    """Run the command line; see the module for exit statuses."""
+    try:
+        signal.signal(signal.SIGTERM, _terminated)
+        from mainstream.cli.verbs import command_line
+
+        command_line(sys.argv[1:])(standalone_mode=True)
+    except MainstreamError as error:
+        _leave(str(error), error.exit_status)
+    except (KeyboardInterrupt, StoppedError) as error:
+        terminated = isinstance(error.__cause__ or error, TerminatedError)
+        text = "interrupted; what was finished is kept, nothing half-written stays"
+        _leave(text, 128 + (signal.SIGTERM if terminated else signal.SIGINT))
+    except OSError as error:
+        # Verbs say what they know about files; what is left is a disk or a pipe that gave up while printing.
+        _leave(f"{error.filename or 'standard output'}: {error.strerror or error}", 1)
 
 
 def require(extra: str, *modules: str) -> None:
@@ -46,15 +50,19 @@ def require(extra: str, *modules: str) -> None:
         )
 
 
-def main() -> None:
-    """Run the command line; see the module for exit statuses."""
-    messages = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+def _terminated(_number: int, _frame: FrameType | None) -> None:
+    raise TerminatedError
+
+
+def _leave(message: str, status: int) -> None:
+    """Say it on standard error and end the process with that status, whatever became of standard output."""
+    colour = sys.stderr.isatty()
+    prefix = "" if message.startswith("interrupted") else "\033[1;31merror:\033[0m " if colour else "error: "
     try:
-        command_line()(standalone_mode=True)
-    except MainstreamError as error:
-        messages.print("error: ", style="bold red", end="")
-        messages.print(str(error), markup=False)
-        sys.exit(error.exit_status)
-    except KeyboardInterrupt:
-        messages.print("interrupted; what was finished is kept, nothing half-written stays", markup=False)
-        sys.exit(130)
+        sys.stderr.write(f"{prefix}{message}\n")
+        sys.stderr.flush()
+        sys.stdout.flush()
+    except OSError:
+        # The interpreter flushes once more when it leaves, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(status)

@@ -6,6 +6,7 @@ renders, as often as there are budgets or ways of sharing to compare.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar, get_args
 
 from mainstream.basednn import BaseDnn
 from mainstream.errors import InputError
@@ -126,17 +127,50 @@ def decide(
     assembled: Assembled,
     manifests: Manifests,
     *,
-    objective: Objective | None = None,
+    objective: str | None = None,
     solver: str = DEFAULT_SOLVER,
-    sharing: Sharing = "Mainstream",
+    sharing: str = "Mainstream",
 ) -> Plan:
-    """The best schedule that the solver finds; ``objective`` replaces the edge node's."""
-    if solver not in SOLVERS:
-        raise InputError(f"--solver: unknown solver {solver!r}{meant(solver, list(SOLVERS))}")
-    wanted = objective or assembled.edge_node.spec.objective
-    result = solve(assembled.problem, wanted, sharing=sharing, solver=solver)
-    schedule = render(assembled, result, sharing=sharing, source=_resolved(manifests, assembled.edge_node))
-    return Plan(assembled=assembled, sharing=sharing, objective=wanted, result=result, schedule=schedule)
+    """The best schedule that the solver finds; ``objective`` replaces the edge node's. Names as a person wrote them."""
+    wanted: Objective = assembled.edge_node.spec.objective
+    if objective is not None:
+        wanted = _named("--objective", objective, OBJECTIVES)
+    how = _named("--sharing", sharing, SHARINGS)
+    scheduler = _named("--solver", solver, tuple(SOLVERS))
+    result = solve(assembled.problem, wanted, sharing=how, solver=scheduler)
+    schedule = render(assembled, result, sharing=how, source=_resolved(manifests, assembled.edge_node))
+    return Plan(assembled=assembled, sharing=how, objective=wanted, result=result, schedule=schedule)
+
+
+def plan(
+    manifests: Manifests,
+    store: StoreFolder,
+    *,
+    edge_node: str | None = None,
+    utilization: float | None = None,
+    objective: str | None = None,
+    solver: str = DEFAULT_SOLVER,
+    sharing: str = "Mainstream",
+    model: Model = "corrected",
+) -> Plan:
+    """``prepare`` and ``decide`` for the edge node of that name, or the only one."""
+    node = choose_edge_node(manifests, edge_node)
+    assembled = prepare(manifests, store, node, utilization=utilization, model=model)
+    return decide(assembled, manifests, objective=objective, solver=solver, sharing=sharing)
+
+
+OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
+SHARINGS: tuple[Sharing, ...] = get_args(Sharing)
+
+Word = TypeVar("Word", bound=str)
+
+
+def _named(option: str, text: str, known: tuple[Word, ...]) -> Word:
+    """The known word, whatever its case and hyphens (``InputError``)."""
+    for word in known:
+        if word.lower() == text.lower().replace("-", ""):
+            return word
+    raise InputError(f"{option}: unknown value {text!r}{meant(text, known)}")
 
 
 def _packaged(manifests: Manifests, layout: OciLayout, apps: list[MainstreamApp]) -> list[PackagedApp]:

@@ -1,0 +1,121 @@
+"""``mainstream plan``: what would run, how well and at what cost; nothing is run.
+
+Exit status: 0 if some app is admitted, 1 if none is (the answer is printed all the same, a schedule is not written).
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mainstream.cli.output import DEFAULT_STORE, FilesOption, Format, Output, OutputOption, StoreOption
+from mainstream.errors import InputError
+
+if TYPE_CHECKING:
+    from mainstream.quality import Model
+    from mainstream.scheduling.planning import Plan
+
+NOTHING_FITS = 1
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb ``plan``."""
+
+    @app.command("plan")
+    def command(
+        *,
+        filename: FilesOption,
+        node: Annotated[
+            str | None, typer.Option("--node", help="Only this EdgeNode; default: all of the manifests.")
+        ] = None,
+        utilization: Annotated[
+            float | None,
+            typer.Option(
+                "--utilization", help="Per cent of the engine's time to plan with, instead of the EdgeNode's."
+            ),
+        ] = None,
+        objective: Annotated[
+            str | None,
+            typer.Option("--objective", help="MeanF1, MaxMinF1 or MaxMinThenMeanF1, instead of the EdgeNode's."),
+        ] = None,
+        solver: Annotated[str | None, typer.Option("--solver", help="The scheduler.")] = None,
+        sharing: Annotated[
+            str, typer.Option("--sharing", help="Mainstream, or a baseline: MaxSharing, NoSharing.")
+        ] = "Mainstream",
+        model: Annotated[
+            str, typer.Option("--model", help="F1 model: corrected, or legacy (the paper's published code).")
+        ] = "corrected",
+        compare: Annotated[
+            bool, typer.Option("--compare", help="Beside it what the baselines would reach at the same budget.")
+        ] = False,
+        schedule_out: Annotated[
+            Path | None,
+            typer.Option("--schedule-out", help="Write the schedule here: `mainstream run --schedule FILE`."),
+        ] = None,
+        store: StoreOption = DEFAULT_STORE,
+        output: OutputOption = Format.TABLE,
+    ) -> None:
+        """Decide branchpoint, rate, votes and threshold of every app, for the best F1 within the budget."""
+        from mainstream.cli.plan_view import view
+        from mainstream.packages.files import write_whole
+        from mainstream.packages.folder import StoreFolder
+        from mainstream.resources.manifests import load
+        from mainstream.scheduling.planning import SHARINGS, choose_edge_node, decide, prepare
+        from mainstream.scheduling.solve import DEFAULT_SOLVER
+        from mainstream.scheduling.summary import plain_box, plain_plan
+
+        out = Output(output)
+        manifests = load(filename)
+        if node is None and manifests.edge_nodes and schedule_out is None:
+            nodes = manifests.edge_nodes
+        else:
+            nodes = (choose_edge_node(manifests, node),)
+        chosen = []
+        boxes = []
+        for edge_node in nodes:
+            assembled = prepare(manifests, StoreFolder(store), edge_node, utilization=utilization, model=_model(model))
+            wanted = solver or DEFAULT_SOLVER
+            plan = decide(assembled, manifests, objective=objective, solver=wanted, sharing=sharing)
+            plans = [plan]
+            if compare:
+                others = (other for other in SHARINGS if other != plan.sharing)
+                plans += [
+                    decide(assembled, manifests, objective=objective, solver=wanted, sharing=other) for other in others
+                ]
+            chosen.append(plan)
+            boxes.append(plans)
+        out.result(
+            {
+                "edgeNodes": [
+                    {**plain_box(plans[0]), "plans": {plan.sharing: plain_plan(plan) for plan in plans}}
+                    for plans in boxes
+                ]
+            },
+            lambda: view(boxes),
+        )
+        for note in manifests.notes:
+            out.say(f"note: {note}")
+        if schedule_out is not None and chosen[0].schedule.apps:
+            write_whole(schedule_out, chosen[0].schedule.to_json() + b"\n")
+            out.say(f"schedule written: {schedule_out}")
+        _say_if_nothing_fits(out, chosen)
+
+
+def _model(text: str) -> "Model":
+    if text == "legacy":
+        return "legacy"
+    if text == "corrected":
+        return "corrected"
+    raise InputError(f"--model: unknown value {text!r}; known: corrected, legacy")
+
+
+def _say_if_nothing_fits(out: Output, plans: "list[Plan]") -> None:
+    nothing = [plan for plan in plans if not plan.schedule.apps]
+    for plan in nothing:
+        name = plan.assembled.edge_node.metadata.name
+        out.say(
+            f"EdgeNode {name}: no app can be admitted (budget {plan.assembled.problem.budget:.4f}, "
+            f"{plan.assembled.utilization:g} % of the engine's time); reasons and remedies are above, no schedule"
+        )
+    if len(nothing) == len(plans):
+        raise typer.Exit(NOTHING_FITS)

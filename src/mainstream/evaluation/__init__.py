@@ -1,0 +1,1 @@
+"""How good emitted events are against labelled ones (formats, Events): ``mainstream evaluate``."""

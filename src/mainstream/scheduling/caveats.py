@@ -1,0 +1,89 @@
+"""What a person should know before relying on a plan, and what to do for an app that was not admitted."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import isinf, isnan
+
+from mainstream.scheduling.planning import Plan
+
+UNSURE_SPREAD = 0.1
+"""Batches of a profile that differ by more are not to be relied on (formats, Profiler)."""
+
+WIDE_INTERVAL = 0.15
+"""Half width of the 95 % interval of p - q above which a candidate's accuracy is a guess: about 40 held-out frames."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """An app without an assignment: the API's reason, a sentence, what to do. ``needed_cost`` is None where none helps."""
+
+    app: str
+    reason: str
+    message: str
+    remedy: str
+    needed_cost: float | None
+
+
+def rejected(plan: Plan) -> tuple[Rejected, ...]:
+    """All apps without an assignment, by name."""
+    found = [
+        Rejected(app=one.app, reason=one.reason, message=one.message, remedy=one.remedy, needed_cost=None)
+        for one in plan.assembled.unplannable
+    ]
+    for one in plan.result.rejected:
+        unreachable = isinf(one.needed_cost) or isnan(one.needed_cost)
+        found.append(
+            Rejected(
+                app=one.app,
+                reason=one.reason,
+                message=one.message,
+                remedy="Lower its spec.minF1, or train it better (more labelled events, earlier branchpoints)."
+                if unreachable
+                else _room(plan, one.needed_cost),
+                needed_cost=None if unreachable else one.needed_cost,
+            )
+        )
+    return tuple(sorted(found, key=lambda one: one.app))
+
+
+def _room(plan: Plan, needed: float) -> str:
+    """How to make room for a schedule of that cost."""
+    assembled = plan.assembled
+    per_cent = assembled.problem.budget / assembled.utilization
+    others = "lower minF1, or suspend or remove apps"
+    if per_cent > 0 and needed / per_cent <= 100:
+        # Rounded up to a tenth, so that what is written here fits.
+        enough = -(-needed / per_cent * 10 // 1) / 10
+        return f"Raise budget.utilization to {min(100.0, enough):g} or more (now {assembled.utilization:g}), {others}."
+    return f"100 % of this engine's time is not enough (budget.cpu, runtime.threads): {others}, or use a faster box."
+
+
+def caveats(plan: Plan) -> Iterator[str]:
+    """Warnings, most important first."""
+    assembled = plan.assembled
+    spec = assembled.edge_node.spec
+    if assembled.members and assembled.problem.budget <= 0:
+        yield (
+            f"IngestTooExpensive: reading the streams takes {assembled.ingest_cores:.2f} of budget.cpu {spec.budget.cpu:g}; "
+            "nothing is left for the engine. Use streams of a lower resolution or rate, or give the box more cores"
+        )
+    for costs in assembled.costs.values():
+        if costs.spread > UNSURE_SPREAD:
+            yield (
+                f"the profile of base DNN {costs.base_dnn[7:19]} is unsure: its batches differ by {costs.spread:.0%}; the plan "
+                "takes the slower. Measure again on a quiet machine: mainstream profile"
+            )
+    for ingest in assembled.ingest.values():
+        if ingest.spread > 2 * UNSURE_SPREAD:
+            yield f"what reading stream {ingest.stream} takes is unsure: its batches differ by {ingest.spread:.0%}"
+    for member, choice in zip(assembled.members, plan.result.choices, strict=True):
+        if choice is None:
+            continue
+        candidate = member.candidates[choice.candidate]
+        crossed = member.package.config.measured_by == "CrossValidation"
+        if crossed or candidate.interval > WIDE_INTERVAL:
+            how = "by cross-validation, for it has few events" if crossed else "on few frames"
+            yield (
+                f"app {member.app.key}: its accuracy was measured {how} ({candidate.event_frames} frames of events): "
+                f"p - q is known to ±{candidate.interval:.2f}, so its F1 may be off"
+            )
