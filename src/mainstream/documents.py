@@ -9,6 +9,7 @@ A document is what crosses a border: a manifest, a package's config, a profile, 
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
@@ -18,6 +19,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, St
 from pydantic.alias_generators import to_camel
 
 from mainstream.errors import InputError
+
+
+_FAULTS_TOLD = 100
+"""More faults than this are counted only: nobody reads them, and a hostile document can have millions."""
 
 
 def number_text(value: float) -> str:
@@ -37,11 +42,11 @@ def _number(value: object) -> object:
             number = Decimal(value)
         except InvalidOperation:
             raise ValueError(f'expected a decimal number such as "0.5", got {value!r}') from None
-        if not number.is_finite():
+        if not math.isfinite(float(number)):
             raise ValueError(f"expected a finite number, got {value!r}")
         return float(number)
-    if isinstance(value, bool):
-        raise ValueError(f"expected a number, got {value!r}")
+    if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError(f"expected a finite number, got {value!r}")
     return value
 
 
@@ -53,6 +58,8 @@ def _fraction(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError(f'expected an integer or a string such as "12.5" or "30000/1001", got {value!r}')
     try:
+        if isinstance(value, str) and "e" in value.lower():
+            raise ValueError  # an exponent of a few digits makes a number of gigabytes
         return Fraction(value)
     except (ValueError, ZeroDivisionError):
         raise ValueError(f'expected a number such as 15, "12.5" or "30000/1001", got {value!r}') from None
@@ -103,6 +110,8 @@ class Document(BaseModel):
 
 def validation_text(error: ValidationError) -> str:
     """What is wrong with a document, a clause per field: the field's path, the message, the value."""
+    if error.error_count() > _FAULTS_TOLD:
+        return f"{error.error_count()} fields are wrong"
     clauses = []
     for item in error.errors(include_url=False):
         path = ".".join(str(part) for part in item["loc"]) or "document"

@@ -1,33 +1,37 @@
 """OciLayout: an OCI image layout on disk (image-spec v1.1, "image-layout.md"), safe to read when somebody else wrote it.
 
 Rules: a digest is checked before it becomes a path; a blob is read only up to a limit, and verified before it is used; files
-appear whole or not at all; ``index.json`` is changed under a lock.
+appear whole or not at all; ``index.json`` is changed under a lock, so several processes may write.
 """
 
-import fcntl
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mainstream.documents import canonical_json, sha256
-from mainstream.errors import InputError, PackageError
-from mainstream.packages.files import disk, remove_stale, write_whole
-
-MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
-NAME_ANNOTATION = "org.opencontainers.image.ref.name"
+from mainstream.errors import InputError, OperationError, PackageError
+from mainstream.packages.descriptor import (
+    DIGEST,
+    INDEX_TYPE,
+    MANIFEST_TYPE,
+    NAME_ANNOTATION,
+    Descriptor,
+    descriptor,
+    is_name,
+)
+from mainstream.packages.files import DELETE_AND_MAKE_AGAIN, disk, locked, read_chunks, remove_stale, write_whole
 
 MANIFEST_LIMIT = 1 << 20
 """Bytes of a manifest or an index; registries have the order of 4 MiB."""
 
 BLOB_LIMIT = 1 << 30
 
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*")
-_CHUNK = 1 << 20
+VALUES_LIMIT = 500_000
+"""Values in a JSON blob. Bytes alone do not bound the memory: 16 MiB of small values take gigabytes when parsed."""
+
+_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 
 
 class OciLayout:
@@ -35,36 +39,58 @@ class OciLayout:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._cleaned = False
 
     # Reading
 
-    def blob_path(self, digest: str, *, limit: int = BLOB_LIMIT) -> Path:
-        """The file of a blob whose bytes were just verified (``PackageError`` if it is missing, too large or wrong)."""
-        path = self._place(digest)
+    def blob_path(self, digest: str, *, limit: int = BLOB_LIMIT, size: int | None = None) -> Path:
+        """The file of a blob whose bytes were just verified (``PackageError`` as ``read_blob``)."""
         hasher = hashlib.sha256()
-        for chunk in self._chunks(digest, path, limit):
+        for chunk in self._chunks(digest, limit, size):
             hasher.update(chunk)
-        self._check(digest, "sha256:" + hasher.hexdigest(), path)
-        return path
+        self._check(digest, "sha256:" + hasher.hexdigest())
+        return self._place(digest)
 
-    def read_blob(self, digest: str, *, limit: int = BLOB_LIMIT) -> bytes:
-        """A blob's verified bytes (``PackageError`` if it is missing, larger than ``limit`` bytes, or wrong)."""
-        path = self._place(digest)
-        data = b"".join(self._chunks(digest, path, limit))
-        self._check(digest, sha256(data), path)
+    def read_blob(self, digest: str, *, limit: int = BLOB_LIMIT, size: int | None = None) -> bytes:
+        """A blob's verified bytes (``PackageError`` if it is missing, wrong, larger than ``limit`` or not ``size`` bytes)."""
+        data = b"".join(self._chunks(digest, limit, size))
+        self._check(digest, sha256(data))
         return data
 
-    def has_blob(self, digest: str) -> bool:
-        """Whether a file is there for the blob; its bytes are not read."""
-        return self._place(digest).is_file()
+    def read_json(self, digest: str, *, limit: int, size: int | None = None) -> Any:
+        """A blob as JSON, verified (``PackageError``)."""
+        return _parse(self.read_blob(digest, limit=limit, size=size), what=f"blob {digest}", where=self._place(digest))
+
+    def check_size(self, digest: str, size: int) -> None:
+        """``PackageError`` unless the blob is there with ``size`` bytes; its bytes are verified when they are read."""
+        next(self._chunks(digest, BLOB_LIMIT, size), None)
+
+    def entries(self) -> tuple[Descriptor, ...]:
+        """The manifests that the index lists (``PackageError`` if the index is broken); none if there is no store yet."""
+        path = self.root / "index.json"
+        if not path.exists() and not path.is_symlink():
+            return ()
+        self._check_version()
+        plain = _parse(
+            b"".join(read_chunks(path, limit=MANIFEST_LIMIT, what="the index")), what="the index", where=path
+        )
+        if (
+            not isinstance(plain, dict)
+            or plain.get("schemaVersion") != 2
+            or not isinstance(plain.get("manifests"), list)
+        ):
+            raise PackageError("not an OCI image index of schemaVersion 2", where=path)
+        return tuple(
+            descriptor(entry, what=f"manifests[{place}]", where=path) for place, entry in enumerate(plain["manifests"])
+        )
 
     def names(self) -> dict[str, str]:
-        """Names in the index and the manifests that they point to; of equal names the last counts."""
-        return {name: digest for digest, name in self.entries() if name}
-
-    def entries(self) -> tuple[tuple[str, str | None], ...]:
-        """``(digest, name)`` of each manifest that the index lists (``PackageError`` if the index is broken)."""
-        return tuple((entry["digest"], _notes(entry).get(NAME_ANNOTATION)) for entry in self._entries())
+        """Names in the index and the manifests that they point to; a name of several manifests is left out."""
+        pointed: dict[str, set[str]] = {}
+        for entry in self.entries():
+            if entry.name is not None:
+                pointed.setdefault(entry.name, set()).add(entry.digest)
+        return {name: min(digests) for name, digests in pointed.items() if len(digests) == 1}
 
     def resolve(self, reference: str) -> str:
         """The manifest's digest of a name, a digest or ``name@digest`` (``InputError`` if there is none)."""
@@ -72,115 +98,123 @@ class OciLayout:
         if digest.startswith("sha256:"):
             self._place(digest)
             return digest
-        names = self.names()
-        if reference in names:
-            return names[reference]
-        known = ", ".join(sorted(names)) or "nothing yet"
-        raise InputError(
-            f"no artifact is named {reference!r}",
-            where=self.root,
-            remedy=f"There is: {known}. Import a base DNN or train an app first, or point --store to another folder.",
-        )
-
-    def read_json(self, digest: str, *, limit: int) -> Any:
-        """A blob as JSON, verified (``PackageError``)."""
-        try:
-            return json.loads(self.read_blob(digest, limit=limit))
-        except (ValueError, RecursionError) as error:
-            raise PackageError(f"blob {digest} is not readable as JSON: {error}", where=self.root) from None
+        if not self.root.is_dir():
+            raise InputError(f"there is no store, so no artifact {reference!r}", where=self.root, remedy=_FILL)
+        named = sorted({entry.digest for entry in self.entries() if entry.name == reference})
+        if len(named) > 1:
+            raise PackageError(
+                f"the index names several artifacts {reference!r}: {', '.join(named)}",
+                where=self.root / "index.json",
+                remedy="Use one of the digests, or make the artifact again under that name.",
+            )
+        if named:
+            return named[0]
+        known = ", ".join(sorted(self.names())) or "nothing yet"
+        raise InputError(f"no artifact is named {reference!r}", where=self.root, remedy=f"There is: {known}. {_FILL}")
 
     # Writing
 
     def put_blob(self, data: bytes) -> str:
-        """Store bytes once; returns their digest (``OperationError`` if the disk refuses)."""
+        """Store bytes once; returns their digest (``OperationError`` if the disk refuses). A damaged blob is replaced."""
         digest = sha256(data)
-        path = self._place(digest)
-        if not path.is_file() or path.stat().st_size != len(data):
-            self._prepare()
-            write_whole(path, data)
+        self._prepare()
+        try:
+            self.blob_path(digest, size=len(data))
+        except PackageError:
+            write_whole(self._place(digest), data)
         return digest
 
     def put_manifest(self, manifest: Mapping[str, Any], *, name: str) -> str:
         """Store a manifest as canonical JSON and let ``name`` point to it; returns its digest."""
-        if not _NAME.fullmatch(name) or len(name) > 255:
-            raise InputError(f"name: expected lower-case letters, digits, '.', '_', '-' and '/', got {name!r}")
+        check_name(name)
         data = canonical_json(manifest)
-        digest = self.put_blob(data)
-        descriptor = {
-            "mediaType": MANIFEST_TYPE,
-            "digest": digest,
-            "size": len(data),
-            "artifactType": manifest["artifactType"],
-            "annotations": {NAME_ANNOTATION: name},
-        }
-        with self._locked():
-            others = [e for e in self._entries() if _notes(e).get(NAME_ANNOTATION) != name]
-            entries = sorted([*others, descriptor], key=lambda entry: str(entry.get("annotations")))
-            index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": entries}
-            write_whole(self.root / "index.json", canonical_json(index))
-        return digest
+        if len(data) > MANIFEST_LIMIT:
+            raise PackageError(
+                f"manifest: {len(data)} bytes are more than the {MANIFEST_LIMIT} that it may have", where=name
+            )
+        entry = Descriptor(
+            media_type=MANIFEST_TYPE,
+            digest=self.put_blob(data),
+            size=len(data),
+            artifact_type=manifest["artifactType"],
+            annotations={NAME_ANNOTATION: name},
+        )
+        with locked(self.root / ".lock"):
+            others = [other for other in self.entries() if other.name != name]
+            entries = sorted([*others, entry], key=lambda one: (one.annotations.get(NAME_ANNOTATION, ""), one.digest))
+            index = canonical_json(
+                {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [one.plain() for one in entries]}
+            )
+            if len(index) > MANIFEST_LIMIT:
+                raise OperationError(
+                    f"the store is full: its index would have more than {MANIFEST_LIMIT} bytes",
+                    where=self.root,
+                    remedy="Choose another folder (--store DIR).",
+                )
+            write_whole(self.root / "index.json", index)
+        return entry.digest
 
     def _prepare(self) -> None:
+        if self._cleaned:
+            return
+        blobs = self.root / "blobs" / "sha256"
         with disk("write to the store", self.root):
-            (self.root / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
-        if not (self.root / "oci-layout").is_file():
-            write_whole(self.root / "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
+            blobs.mkdir(parents=True, exist_ok=True)
+        if (self.root / "oci-layout").exists():
+            self._check_version()
+        else:
+            write_whole(self.root / "oci-layout", _LAYOUT)
         remove_stale(self.root)
-        remove_stale(self.root / "blobs" / "sha256")
+        remove_stale(blobs)
+        self._cleaned = True
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with disk("lock the store", self.root):
-            file = (self.root / ".lock").open("wb")
-        with file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+    def _check_version(self) -> None:
+        path = self.root / "oci-layout"
+        plain = _parse(b"".join(read_chunks(path, limit=1 << 10, what="oci-layout")), what="oci-layout", where=path)
+        version = plain.get("imageLayoutVersion") if isinstance(plain, dict) else None
+        if version != "1.0.0":
+            raise PackageError(
+                f"imageLayoutVersion: this program reads 1.0.0, got {version!r:.100}",
+                where=path,
+                remedy="Update Mainstream, or choose another folder (--store DIR).",
+            )
 
     def _place(self, digest: str) -> Path:
-        if not _DIGEST.fullmatch(digest):
+        if not DIGEST.fullmatch(digest):
             raise PackageError(
-                f"expected a digest (sha256: and 64 hexadecimal digits), got {digest!r}", where=self.root
+                f"expected a digest (sha256: and 64 hexadecimal digits), got {digest!r:.200}", where=self.root
             )
         return self.root / "blobs" / "sha256" / digest.removeprefix("sha256:")
 
-    def _chunks(self, digest: str, path: Path, limit: int) -> Iterator[bytes]:
-        if path.is_symlink() or not path.is_file():
-            raise PackageError(
-                f"blob {digest} is missing", where=self.root, remedy="Make the artifact again (import, train or pull)."
-            )
-        with disk("read", path), path.open("rb") as file:
-            left = limit
-            while chunk := file.read(_CHUNK):
-                left -= len(chunk)
-                if left < 0:
-                    raise PackageError(f"blob {digest} is larger than the {limit} bytes that it may have", where=path)
-                yield chunk
+    def _chunks(self, digest: str, limit: int, size: int | None) -> Iterator[bytes]:
+        return read_chunks(self._place(digest), limit=limit, size=size, what=f"blob {digest}")
 
-    def _check(self, digest: str, actual: str, path: Path) -> None:
+    def _check(self, digest: str, actual: str) -> None:
         if actual != digest:
             raise PackageError(
                 f"blob {digest} holds other bytes (their digest is {actual}): it was damaged or replaced",
-                where=path,
-                remedy="Delete the file and make the artifact again (import, train or pull).",
+                where=self._place(digest),
+                remedy=DELETE_AND_MAKE_AGAIN,
             )
 
-    def _entries(self) -> list[dict[str, Any]]:
-        path = self.root / "index.json"
-        if not path.exists():
-            return []
-        with disk("read", path):
-            if path.stat().st_size > MANIFEST_LIMIT:
-                raise PackageError(f"the index is larger than {MANIFEST_LIMIT} bytes", where=path)
-            data = path.read_bytes()
-        try:
-            entries = json.loads(data)["manifests"]
-            broken = [e for e in entries if not _DIGEST.fullmatch(e["digest"]) or not isinstance(_notes(e), dict)]
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise PackageError(f"not an OCI image index: {error}", where=path) from None
-        if broken:
-            raise PackageError(f"not an OCI image index: an entry is broken: {broken[0]!r:.200}", where=path)
-        return list(entries)
+
+_FILL = "Import a base DNN (mainstream base import), train an app (mainstream train), or choose another folder (--store DIR)."
 
 
-def _notes(entry: Mapping[str, Any]) -> Any:
-    return entry.get("annotations", {})
+def check_name(name: str) -> None:
+    """``InputError`` unless an artifact can have that name."""
+    if not is_name(name):
+        raise InputError(
+            "name of an artifact: expected parts of lower-case letters and digits, joined by one '.', '_', '-' or by '--', "
+            f"with '/' between parts and at most 255 characters in all, got {name!r}"
+        )
+
+
+def _parse(data: bytes, *, what: str, where: Path) -> Any:
+    values = data.count(b",") + data.count(b"[") + data.count(b"{")
+    if values > VALUES_LIMIT:
+        raise PackageError(f"{what} holds more than the {VALUES_LIMIT} values that it may have", where=where)
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise PackageError(f"{what} is not readable as JSON: {error}", where=where) from None
