@@ -11,6 +11,7 @@ from mainstream.resources.edgenode import View
 from mainstream_runner.convert import SwscaleConvert
 from mainstream_runner.ingest import NetworkInput
 from mainstream_runner.source import FileSource
+from mainstream_trainer.video import video_pixels
 
 IDENTITY = Preprocessing(mean=(0.0, 0.0, 0.0), divisor=1.0)
 FULL = View(name="full", crop=(0.0, 0.0, 1.0, 1.0))
@@ -69,3 +70,15 @@ def test_decoded_frames_keep_their_picture(make_video) -> None:
         for frame in source.frames():
             pixels = convert(frame.picture, NetworkInput(FULL, (32, 32, 3), IDENTITY))
             assert abs(float(pixels.mean()) - (30 + 10 * frame.index)) < 4
+
+
+@pytest.mark.parametrize("crop", [FULL.crop, (0.103, 0.21, 0.437, 0.55)])
+def test_the_runner_sees_what_the_trainer_saw(make_video, crop: tuple[float, float, float, float]) -> None:
+    """Trainer and runner make the same pixels of the same frame, whole and cropped at odd places."""
+    path = make_video("noise.mp4", frames=5, size=(94, 70), grey=lambda number: 40 * number)
+    wanted = NetworkInput(View(name="part", crop=crop), (24, 20, 3), IDENTITY)
+    convert = SwscaleConvert()
+    with FileSource(path, capture_fps=Fraction(15)) as source:
+        run = [convert(frame.picture, wanted)[0] for frame in source.frames()]
+    trained = list(video_pixels(path, np.arange(5), crop, (24, 20)))
+    assert np.array_equal(np.stack(run), np.stack(trained))
