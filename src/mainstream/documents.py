@@ -20,7 +20,6 @@ from pydantic.alias_generators import to_camel
 
 from mainstream.errors import InputError
 
-
 _FAULTS_TOLD = 100
 """More faults than this are counted only: nobody reads them, and a hostile document can have millions."""
 
@@ -58,9 +57,8 @@ def _fraction(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError(f'expected an integer or a string such as "12.5" or "30000/1001", got {value!r}')
     try:
-        if isinstance(value, str) and "e" in value.lower():
-            raise ValueError  # an exponent of a few digits makes a number of gigabytes
-        return Fraction(value)
+        # Without the exponent that Fraction would take: a few digits of it make a number of gigabytes.
+        return Fraction(value.lower().replace("e", "?") if isinstance(value, str) else value)
     except (ValueError, ZeroDivisionError):
         raise ValueError(f'expected a number such as 15, "12.5" or "30000/1001", got {value!r}') from None
 
