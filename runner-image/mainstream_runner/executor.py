@@ -1,6 +1,5 @@
 """Stems that run: the joined graph of a stem's segments and its apps' branches, one engine call per frame."""
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -8,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mainstream.errors import OperationError, PackageError
+from mainstream.errors import PackageError
 from mainstream.schedule import Schedule, ScheduledApp, Stem
 from mainstream_runner.engine import Engine, Output, Pixels
 from mainstream_runner.ingest import fastest_first
 from mainstream_runner.levels import levels
 from mainstream_runner.merge import Branch, Joined
+from mainstream_runner.scratch import scratch_folder
 
 ReadBlob = Callable[[str], bytes]
 """A blob's bytes by its digest, verified; ``PackageError`` if it is missing or wrong."""
@@ -102,12 +102,7 @@ def open_stems(
     Their files lie in the system's temporary folder and are gone when the block ends, however it ends.
     """
     with ExitStack() as open_things:
-        try:
-            root = Path(open_things.enter_context(tempfile.TemporaryDirectory(prefix="mainstream-")))
-        except OSError as error:
-            raise OperationError(
-                f"cannot make a temporary folder: {error.strerror}", remedy="Set TMPDIR to a folder with free space."
-            ) from None
+        root = open_things.enter_context(scratch_folder())
         executors: dict[str, StemExecutor] = {}
         for number, stem in enumerate(schedule.stems):
             apps = fastest_first(schedule, stem)

@@ -5,11 +5,13 @@ on disk: weights are packed once, mapped from that file, and shared by the level
 memory for the whole process, where an interpreter for each level takes 373.)
 """
 
+import atexit
 import os
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
 from math import prod
 from pathlib import Path
@@ -43,6 +45,7 @@ class LiteRT:
         with _quiet():
             self._environment = Environment.create(options=EnvironmentOptions(runtime_path=libraries))
         weakref.finalize(self, _quietly, self._environment.close)
+        _be_quiet_at_the_end()
 
     def load(self, joined: Joined, *, levels: Sequence[int], threads: int, folder: Path) -> "LiteRTModel":
         """See ``Engine.load``."""
@@ -125,6 +128,12 @@ def _quiet() -> Iterator[Callable[[], str]]:
         finally:
             os.dup2(screen, _STANDARD_ERROR)
             os.close(screen)
+
+
+@cache
+def _be_quiet_at_the_end() -> None:
+    """LiteRT logs once more when the process ends, after all that Python has to say."""
+    atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), _STANDARD_ERROR))
 
 
 def _quietly(work: Callable[[], None]) -> None:

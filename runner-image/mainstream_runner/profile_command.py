@@ -1,0 +1,212 @@
+"""``mainstream profile``: what segments, branches and streams take on this machine, kept in the store for planning."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from mainstream.cli.main import require
+from mainstream.cli.output import (
+    DEFAULT_STORE,
+    FilesOption,
+    Format,
+    Output,
+    OutputOption,
+    Steps,
+    StoreOption,
+)
+from mainstream.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from mainstream.basednn import BaseDnn
+    from mainstream.cost import LayerCosts, StreamIngest
+    from mainstream.packages.folder import StoreFolder
+    from mainstream.resources.edgenode import EdgeNode
+    from mainstream.resources.manifests import Manifests
+    from mainstream_runner.engine import Engine
+    from mainstream_runner.in_use import InUse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeProfile:
+    """What was measured for an edge node."""
+
+    edge_node: "EdgeNode"
+    layers: "Sequence[tuple[BaseDnn, LayerCosts]]"
+    ingest: "Sequence[StreamIngest]"
+
+
+def profile(app: typer.Typer) -> None:
+    """Add the verb ``profile``."""
+
+    @app.command("profile")
+    def command(
+        *,
+        filename: FilesOption,
+        store: StoreOption = DEFAULT_STORE,
+        output: OutputOption = Format.TABLE,
+    ) -> None:
+        """Measure segments, branches and streams on this machine, with the runner's engine and threads."""
+        require("runner", "av", "ai_edge_litert")
+        from mainstream.packages.folder import StoreFolder
+        from mainstream.resources.manifests import load
+        from mainstream_runner.litert import LiteRT
+
+        out = Output(output)
+        manifests = load(filename)
+        if not manifests.edge_nodes:
+            raise InputError("holds no EdgeNode", where=filename, remedy="Add one: it says which streams there are.")
+        profiles = measure(out, manifests, StoreFolder(store), engine=LiteRT())
+        out.result({"edgeNodes": [_plain(one) for one in profiles]}, lambda: _tables(profiles))
+
+
+def measure(out: Output, manifests: "Manifests", store: "StoreFolder", *, engine: "Engine") -> list[NodeProfile]:
+    """Measure everything that the manifests' edge nodes use, and keep it in the store."""
+    from mainstream.packages.profiles import save_costs, save_ingest
+    from mainstream_runner.hardware import hardware
+    from mainstream_runner.in_use import in_use
+
+    uses = {node.metadata.name: in_use(manifests, store.layout, node) for node in manifests.edge_nodes}
+    measured: dict[tuple[str, int], LayerCosts] = {}
+    profiles = []
+    with out.progress() as steps:
+        for node in manifests.edge_nodes:
+            _check_engine(manifests, node)
+            use, threads = uses[node.metadata.name], node.spec.threads
+            ingest = _ingest(manifests, node, use, steps)
+            layers = []
+            for base in use.base_dnns:
+                key = (base.digest, threads)
+                if key not in measured:
+                    measured[key] = _layers(base, store, engine, threads, hardware(), steps)
+                    save_costs(store, measured[key])
+                layers.append((base, measured[key]))
+            for one in ingest:
+                save_ingest(store, one, edge_node=node.metadata.name)
+            profiles.append(NodeProfile(edge_node=node, layers=layers, ingest=ingest))
+    return profiles
+
+
+def _check_engine(manifests: "Manifests", node: "EdgeNode") -> None:
+    if node.spec.runtime.engine not in ("Auto", "LiteRT"):
+        raise InputError(
+            f"spec.runtime.engine: this version runs LiteRT only, got {node.spec.runtime.engine}",
+            where=manifests.where(node, "spec", "runtime", "engine"),
+            remedy="Set it to Auto or LiteRT.",
+        )
+
+
+def _layers(
+    base: "BaseDnn", store: "StoreFolder", engine: "Engine", threads: int, name: str, steps: Steps
+) -> "LayerCosts":
+    from mainstream_runner.profiler import profile_layers
+
+    def begin(batch: int) -> Callable[[], None]:
+        title = f"{base.config.architecture} {base.digest[7:15]}, {threads} threads: batch {batch + 1}"
+        return steps.start(title, len(base.config.branchpoints))
+
+    return profile_layers(base, read=store.layout.read_blob, engine=engine, threads=threads, hardware=name, begin=begin)
+
+
+def _ingest(manifests: "Manifests", node: "EdgeNode", use: "InUse", steps: Steps) -> "list[StreamIngest]":
+    from mainstream.schedule import ScheduledStream
+    from mainstream_runner.convert import SwscaleConvert
+    from mainstream_runner.ingest_profile import profile_ingest
+    from mainstream_runner.source import FileSource, open_stream
+
+    advance = steps.start("streams", len(use.inputs))
+    measured = []
+    for stream in node.spec.streams:
+        wanted = use.inputs.get(stream.name)
+        if wanted is None:
+            continue
+        source = stream.source
+        if source.file is not None and source.file.path is not None:
+            path = str(manifests.resolve(node, source.file.path))
+            source = source.model_copy(update={"file": source.file.model_copy(update={"path": path})})
+        scheduled = ScheduledStream(name=stream.name, source=source, capture_fps=stream.capture_fps, views=stream.views)
+
+        def opened(scheduled: ScheduledStream = scheduled) -> FileSource:
+            return open_stream(scheduled, until_end=False)
+
+        measured.append(profile_ingest(stream.name, opened, wanted, SwscaleConvert, capture_fps=stream.capture_fps))
+        advance()
+    return measured
+
+
+def _plain(profile: NodeProfile) -> dict[str, Any]:
+    from mainstream_runner.profiler import AGREEMENT
+
+    return {
+        "name": profile.edge_node.metadata.name,
+        "baseDnns": [
+            {"branchpoints": list(base.config.branchpoints), "sure": costs.spread <= AGREEMENT, **costs.plain()}
+            for base, costs in profile.layers
+        ],
+        "streams": [one.plain() for one in profile.ingest],
+    }
+
+
+def _tables(profiles: Sequence[NodeProfile]) -> "RenderableType":
+    from rich.console import Group
+
+    parts: list[RenderableType] = []
+    for profile in profiles:
+        parts += [_layer_table(base, costs) for base, costs in profile.layers]
+        parts.append(_ingest_table(profile))
+    return Group(*parts)
+
+
+def _layer_table(base: "BaseDnn", costs: "LayerCosts") -> "RenderableType":
+    from itertools import accumulate
+
+    from rich.table import Table
+
+    whole = costs.whole_seconds
+    plural = "thread" if costs.threads == 1 else "threads"
+    table = Table(
+        title=f"{base.config.architecture} {base.digest[7:19]} on {costs.engine}, {costs.threads} {plural}: "
+        f"whole network {whole * 1e3:.2f} ms",
+        caption=_how_sure(costs.spread, f"{costs.runs} runs"),
+    )
+    table.add_column("branchpoint")
+    for column in ("segment before it, ms", "share", "stem up to it", "branch after it, ms"):
+        table.add_column(column, justify="right")
+    stems = [0.0, *accumulate(costs.segment_seconds)]
+    segments = [0.0, *costs.segment_seconds]
+    for name, segment, stem, branch in zip(
+        base.config.branchpoints, segments, stems, costs.branch_seconds, strict=True
+    ):
+        table.add_row(
+            name, f"{segment * 1e3:.2f}", f"{segment / whole:.1%}", f"{stem / whole:.1%}", f"{branch * 1e3:.2f}"
+        )
+    return table
+
+
+def _ingest_table(profile: NodeProfile) -> "RenderableType":
+    from rich.table import Table
+
+    worst = max((one.spread for one in profile.ingest), default=0.0)
+    table = Table(
+        title=f"EdgeNode {profile.edge_node.metadata.name}: decoding, cropping, resizing and conversion",
+        caption=_how_sure(worst, "up to ten seconds of each stream"),
+    )
+    table.add_column("stream")
+    table.add_column("cores", justify="right")
+    for one in profile.ingest:
+        table.add_row(one.stream, f"{one.cores:.3f}")
+    return table
+
+
+def _how_sure(spread: float, what: str) -> str:
+    from mainstream_runner.profiler import AGREEMENT
+
+    if spread <= AGREEMENT:
+        return f"two batches agree within {max(1, round(spread * 100))} % ({what})"
+    return (
+        f"unsure: two batches differ by up to {round(spread * 100)} % ({what}); the slower one counts. "
+        "Measure again when the machine has nothing else to do."
+    )

@@ -1,0 +1,178 @@
+"""Layer costs of a base DNN on this machine: seconds per frame of each segment and of each cut's branch (formats, Profiler).
+
+Rules:
+
+* Everything is measured in merged graphs, through the calls that the runner makes. For each cut there is one with the stem up
+  to it and one branch, and one with the same stem and several branches (stand-ins, each with its weights); they run in turn.
+* A branch costs what each further one adds, since that is what it costs on a stem that is there anyway.
+* A prefix costs the rest: the graph with one branch, less the branch. Neighbouring prefixes differ by a segment. With depth
+  prefixes never get cheaper nor branches dearer (isotonic regression); segments and the last branch are the whole network.
+* Each cut is compared with the whole network measured in the same seconds, so slow drifts of the machine cancel out.
+* Two batches must agree within 10 per cent; where four did not, the slower of the last two counts and the profile says so.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mainstream.basednn import BaseDnn
+from mainstream.cost import LayerCosts
+from mainstream_runner.engine import Engine, Model, Pixels
+from mainstream_runner.executor import ReadBlob
+from mainstream_runner.merge import Branch, Joined
+from mainstream_runner.scratch import scratch_folder
+from mainstream_runner.standin import stand_in
+
+AGREEMENT = 0.1
+"""Two batches agree if they differ by at most this share."""
+
+SMALL_SHARE = 0.1
+"""Parts below this share of the whole network are compared as if they had it: a hundredth of the whole is no disagreement."""
+
+MAX_BATCHES = 4
+
+SECONDS_PER_CUT = 0.5
+MIN_RUNS, MAX_RUNS = 8, 30
+"""Of each graph in a batch: as many as fit into ``SECONDS_PER_CUT``."""
+
+WARM_RUNS = 2
+MAX_COPIES = 9
+"""Branches of the larger graph: so many that they take about as long as the whole network, at most these."""
+
+Floats = NDArray[np.float64]
+Clock = Callable[[], float]
+Advance = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One measurement of all cuts, seconds per frame: ``prefix[b]`` of the stem up to cut b, ``branch[b]`` of the rest."""
+
+    prefix: Floats
+    branch: Floats
+    whole: float
+    runs: int
+
+
+def profile_layers(
+    base: BaseDnn,
+    *,
+    read: ReadBlob,
+    engine: Engine,
+    threads: int,
+    hardware: str,
+    clock: Clock = time.perf_counter,
+    begin: Callable[[int], Advance] = lambda _batch: lambda: None,
+) -> LayerCosts:
+    """Measure. ``begin`` is told the number of each batch (from 0) and gives what is called after each of its cuts."""
+    segments = [read(segment.digest) for segment in base.config.segments]
+    features = base.config.segments[-1].output_shape
+    batches: list[Batch] = []
+    while len(batches) < MAX_BATCHES and (len(batches) < 2 or _spread(batches[-2], batches[-1]) > AGREEMENT):
+        batches.append(
+            measure_batch(segments, features, engine=engine, threads=threads, clock=clock, advance=begin(len(batches)))
+        )
+    return layer_costs(batches, base_dnn=base.digest, engine=engine, threads=threads, hardware=hardware)
+
+
+def layer_costs(batches: Sequence[Batch], *, base_dnn: str, engine: Engine, threads: int, hardware: str) -> LayerCosts:
+    """What the last two batches say: their mean if they agree, else the slower one of each."""
+    first, second = batches[-2:]
+    spread = _spread(first, second)
+    whole = _joint(first.whole, second.whole, spread)
+    branch = _joint(first.branch, second.branch, spread)
+    prefix = _joint(first.prefix, second.prefix, spread)
+    scale = (whole - branch[-1]) / prefix[-1]
+    return LayerCosts(
+        base_dnn=base_dnn,
+        engine=engine.name,
+        engine_version=engine.version,
+        threads=threads,
+        hardware=hardware,
+        segment_seconds=tuple(float(seconds) for seconds in np.diff(prefix) * scale),
+        branch_seconds=tuple(float(seconds) for seconds in branch),
+        whole_seconds=float(whole),
+        spread=spread,
+        runs=sum(batch.runs for batch in batches),
+    )
+
+
+def measure_batch(
+    segments: Sequence[bytes],
+    features: Sequence[int],
+    *,
+    engine: Engine,
+    threads: int,
+    clock: Clock,
+    advance: Advance,
+) -> Batch:
+    """Each cut once, from the input to the deepest; two models are in memory at most."""
+    ones, shares, runs = [], [], 0
+    copies = 2
+    for depth in range(len(segments) + 1):
+        branch = Branch(depth=depth, model=stand_in(segments[depth:], features))
+        joined = Joined(segments, [branch] * copies)
+        with scratch_folder() as folder:
+            model = engine.load(joined, levels=(copies, 1), threads=threads, folder=folder)
+            try:
+                pixels = np.random.default_rng(0).uniform(-1, 1, joined.input_shape).astype(np.float32)
+                several, one = run_in_turn(model, pixels, levels=(0, 1), clock=clock)
+            finally:
+                model.close()
+        ones.extend(one)
+        shares.append(median(np.subtract(several, one) / (copies - 1) / one))
+        runs += len(one)
+        copies = min(MAX_COPIES, 1 + round(1 / max(shares[-1], 1 / MAX_COPIES)))
+        advance()
+    whole = median(ones)
+    falling = np.clip(-_isotonic(-np.array(shares)), 0, 1)
+    falling[0] = 1.0  # after cut `input` the branch is the whole network
+    return Batch(prefix=(1 - falling) * whole, branch=falling * whole, whole=whole, runs=runs)
+
+
+def run_in_turn(model: Model, pixels: Pixels, *, levels: Sequence[int], clock: Clock) -> Floats:
+    """Seconds of each run, ``(levels, runs)``: the levels in turn, warmed up before."""
+    for _ in range(WARM_RUNS):
+        started = clock()
+        for level in levels:
+            model.run(pixels, level)
+        round_seconds = clock() - started
+    runs = int(np.clip(SECONDS_PER_CUT / max(round_seconds, 1e-9), MIN_RUNS, MAX_RUNS))
+    seconds = np.empty((len(levels), runs))
+    for run in range(runs):
+        for place, level in enumerate(levels):
+            started = clock()
+            model.run(pixels, level)
+            seconds[place, run] = clock() - started
+    return seconds
+
+
+def _joint(first: Floats | float, second: Floats | float, spread: float) -> Floats:
+    if spread <= AGREEMENT:
+        return np.add(first, second) / 2
+    return np.maximum(first, second)
+
+
+def _spread(first: Batch, second: Batch) -> float:
+    """The largest relative difference of the whole network, a prefix or a branch."""
+    one = np.concatenate([[first.whole], first.prefix, first.branch])
+    two = np.concatenate([[second.whole], second.prefix, second.branch])
+    small = SMALL_SHARE * max(first.whole, second.whole)
+    return float(np.max(np.abs(one - two) / np.maximum(np.minimum(one, two), small)))
+
+
+def _isotonic(values: Floats) -> Floats:
+    """The nearest sequence that never falls (least squares, by pooling adjacent violators)."""
+    blocks: list[tuple[float, int]] = []
+    for value in values:
+        mean, count = float(value), 1
+        while blocks and blocks[-1][0] > mean:
+            before, size = blocks.pop()
+            mean = (before * size + mean * count) / (size + count)
+            count += size
+        blocks.append((mean, count))
+    return np.concatenate([np.full(count, mean) for mean, count in blocks])
