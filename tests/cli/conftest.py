@@ -3,9 +3,9 @@
 The blobs are no networks: planning never opens them.
 """
 
+import contextlib
+import io
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from mainstream.basednn import BaseDnn, BaseDnnConfig, Preprocessing, Segment
+from mainstream.cli.main import main
 from mainstream.cost import LayerCosts, StreamIngest
 from mainstream.documents import sha256
 from mainstream.events import EventProfile
@@ -64,6 +65,28 @@ def costs_of(base: BaseDnn, *, spread: float = 0.02) -> LayerCosts:
 
 
 PROFILE = EventProfile(length_seconds="2", gap_seconds="20", frequency=0.1, correlation=0.4, correlation_fps=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a verb ended and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+
+def mainstream(folder: Path, *arguments: str | Path) -> Done:
+    """The command line with ``folder`` as working directory, in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as left,
+    ):
+        main([str(argument) for argument in arguments])
+    return Done(int(left.value.code or 0), out.getvalue(), err.getvalue())
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +157,15 @@ class World:
         package = MPackageConfig(**(fields | changes))
         return write_mpackage(self.store.layout, package, branches, name=f"mpackage/{app}")
 
-    def run(self, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-        """The command line in a process of its own, in the world's root."""
-        command = [sys.executable, "-c", "from mainstream.cli.main import main; main()", *map(str, arguments)]
-        return subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False, timeout=120)
+    def run(self, *arguments: str | Path) -> Done:
+        """The command line, in the world's root."""
+        return mainstream(self.root, *arguments)
 
     def plan(self, *arguments: str) -> Any:
         """The JSON of ``mainstream plan``."""
         done = self.run("plan", "-f", "manifests", "--store", "store", "--output", "json", *arguments)
-        assert done.returncode in (0, 1), done.stderr
-        return json.loads(done.stdout)
+        assert done.status in (0, 1), done.err
+        return json.loads(done.out)
 
 
 def edge_node(**spec: Any) -> dict[str, Any]:

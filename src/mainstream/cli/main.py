@@ -7,6 +7,7 @@ shows a stack trace. Everything heavy is imported inside, so that Ctrl-C is unde
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from types import FrameType
 
 from mainstream.errors import MainstreamError, MissingExtraError
@@ -20,13 +21,14 @@ class StoppedError(Exception):
     """Carries a Ctrl-C (or SIGTERM, its cause) past Typer, which would make it an exit without a word."""
 
 
-def main() -> None:
-    """Run the command line; see the module for exit statuses."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line with the arguments (default: the process's) and leave; see the module for exit statuses."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    before = signal.signal(signal.SIGTERM, _terminated)
     try:
-        signal.signal(signal.SIGTERM, _terminated)
         from mainstream.cli.verbs import command_line
 
-        command_line(sys.argv[1:])(standalone_mode=True)
+        command_line(given)(given, standalone_mode=True)
     except MainstreamError as error:
         _leave(str(error), error.exit_status)
     except (KeyboardInterrupt, StoppedError) as error:
@@ -36,6 +38,8 @@ def main() -> None:
     except OSError as error:
         # Verbs say what they know about files; what is left is a disk or a pipe that gave up while printing.
         _leave(f"{error.filename or 'standard output'}: {error.strerror or error}", 1)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def require(extra: str, *modules: str) -> None:

@@ -42,7 +42,7 @@ def command_line(arguments: Sequence[str]) -> typer.Typer:
     app.callback(invoke_without_command=True)(_alone)
     verbs = sorted(entry_points(group=GROUP), key=lambda point: point.name)
     asked = [point for point in verbs if list(arguments[:1]) == [point.name]]
-    for point in asked or verbs:
+    for point in asked or (() if "--version" in arguments[:1] else verbs):
         _register(app, point)
     return app
 

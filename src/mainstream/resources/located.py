@@ -93,6 +93,8 @@ def read_yaml(text: str, *, where: str) -> Iterator[Located]:
         mark = error.problem_mark or error.context_mark
         place = where if mark is None else f"{where}:{mark.line + 1}"
         words = " ".join(part for part in (error.context, error.problem) if part)
+        if mark is not None and error.context_mark is not None and error.context_mark.line != mark.line:
+            words += f" (begun in line {error.context_mark.line + 1})"
         raise InputError(
             f"not readable as YAML: {words}", where=place, remedy="Check the indentation and the quotes there."
         ) from None
