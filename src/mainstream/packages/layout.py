@@ -65,6 +65,22 @@ class OciLayout:
         """``PackageError`` unless the blob is there with ``size`` bytes; its bytes are verified when they are read."""
         next(self._chunks(digest, BLOB_LIMIT, size), None)
 
+    def check_there(self) -> None:
+        """``InputError`` if nothing was ever written here."""
+        if not self.root.is_dir():
+            raise InputError("there is no store in this folder", where=self.root, remedy=_FILL)
+
+    def stored(self) -> dict[str, int]:
+        """Bytes of each blob that is there, whether an artifact refers to it or not; nothing is verified."""
+        folder = self.root / "blobs" / "sha256"
+        with disk("read", folder):
+            paths = (
+                [path for path in folder.iterdir() if DIGEST.fullmatch(f"sha256:{path.name}")]
+                if folder.is_dir()
+                else []
+            )
+            return {f"sha256:{path.name}": path.lstat().st_size for path in sorted(paths)}
+
     def entries(self) -> tuple[Descriptor, ...]:
         """The manifests that the index lists (``PackageError`` if the index is broken); none if there is no store yet."""
         path = self.root / "index.json"
@@ -98,8 +114,7 @@ class OciLayout:
         if digest.startswith("sha256:"):
             self._place(digest)
             return digest
-        if not self.root.is_dir():
-            raise InputError(f"there is no store, so no artifact {reference!r}", where=self.root, remedy=_FILL)
+        self.check_there()
         named = sorted({entry.digest for entry in self.entries() if entry.name == reference})
         if len(named) > 1:
             raise PackageError(
