@@ -61,4 +61,4 @@ def random_problem(
                 age=place,
             )
         )
-    return Problem(groups=stems, apps=tuple(options), budget=float(rng.uniform(0.1, 0.6)))
+    return Problem(groups=stems, apps=tuple(options), budget=float(rng.uniform(0.2, 1.5)))

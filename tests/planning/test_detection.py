@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mainstream.detection import detection, legacy_detection, legacy_looks, voting_miss
@@ -50,6 +50,7 @@ def _simulated(
     return float(found.mean())
 
 
+@settings(deadline=None, max_examples=60)
 @given(
     capture=st.sampled_from([Fraction(10), Fraction(15), Fraction(25, 2), Fraction(7)]),
     tenths=st.integers(1, 60),
@@ -63,6 +64,7 @@ def test_windows_hold_as_many_looks_as_the_rate_says(capture: Fraction, tenths: 
     assert float(seen.share @ seen.looks) == pytest.approx(float(length * fps))
 
 
+@settings(deadline=None, max_examples=60)
 @given(p=st.floats(0.01, 0.99), rho=st.floats(0, 0.95), tenths=st.integers(1, 300))
 def test_more_votes_are_harder_and_all_is_a_probability(p: float, rho: float, tenths: int) -> None:
     """Detections fall with votes, at every rate."""

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mainstream.sampling import Cycle, rates_on_offer, spread_order
@@ -12,6 +12,7 @@ from mainstream.sampling import Cycle, rates_on_offer, spread_order
 CAPTURE = st.sampled_from([Fraction(15), Fraction(10), Fraction(25, 2), Fraction(100, 7), Fraction(1), Fraction(30)])
 
 
+@settings(deadline=None, max_examples=60)
 @given(capture=CAPTURE, data=st.data())
 def test_a_slower_app_sees_a_subset_of_what_a_faster_one_sees(capture: Fraction, data: st.DataObject) -> None:
     """Only then is the stem's cost that of the highest rate."""
@@ -21,6 +22,7 @@ def test_a_slower_app_sees_a_subset_of_what_a_faster_one_sees(capture: Fraction,
     assert all(cycle.takes(fast, slot) for slot in slots if cycle.takes(slow, slot))
 
 
+@settings(deadline=None, max_examples=60)
 @given(capture=CAPTURE, data=st.data())
 def test_rates_are_exact_on_average(capture: Fraction, data: st.DataObject) -> None:
     """Over all cycles an app sees rate times seconds frames, to the frame."""
@@ -30,6 +32,7 @@ def test_rates_are_exact_on_average(capture: Fraction, data: st.DataObject) -> N
     assert sum(cycle.takes(fps, slot) for slot in range(slots)) == fps * slots / capture
 
 
+@settings(deadline=None, max_examples=60)
 @given(capture=CAPTURE, data=st.data())
 def test_the_pattern_is_what_is_taken(capture: Fraction, data: st.DataObject) -> None:
     """The quality model and the runner see the same slots."""
@@ -83,6 +86,7 @@ def test_a_rate_above_the_capture_rate_is_refused() -> None:
         Cycle(Fraction(10)).takes(Fraction(11), 0)
 
 
+@settings(deadline=None, max_examples=60)
 @given(count=st.integers(1, 200))
 def test_an_order_holds_every_number_once(count: int) -> None:
     """It is a permutation."""

@@ -2,20 +2,28 @@
 
 A move gives one app any option with a higher F1; the move with the highest ratio of weighted gain to additional *branch* cost
 that fits is made, until none does. (The stem is left out of the ratio: the first app alone would pay for raising it, and
-tight budgets end worse; it is counted when a move must fit.) The walk starts from several schedules: the cheapest, and for
-each of a few rates all that looks at most that often. Each end is improved by single moves, and by letting one app start again
-from its cheapest option. The best end is the answer; nothing is proven about it.
+tight budgets end worse; it is counted when a move must fit.) The walk starts from several schedules: the cheapest, for each
+rate all that looks at most that often, schedules put together from the stem groups' own (``columns``), and those it is given.
+The best ends are improved by letting one app at a time start again from its cheapest option. Nothing is proven about it.
+
+Max-min: the best worst F1 is found exactly (bisection, with the cheapest schedule at each level); what is left over goes to the
+worst app, then to the next worst.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from mainstream.scheduling.cheapest import cheapest
-from mainstream.scheduling.problem import Choice, Objective, Problem, Result
+from mainstream.scheduling.columns import column_starts
+from mainstream.scheduling.problem import BUDGET_TOLERANCE, Choice, Objective, Problem, Result
 from mainstream.scheduling.search import Array, Indices, Options, State, options, schedule_cost
 
 _GAIN = 1e-12
+_COLUMNS = 5
+"""Starts that are put together from stem groups' own schedules."""
+
 _REFINED = 3
 """How many of the best ends local search works on."""
 
@@ -33,10 +41,12 @@ def greedy(problem: Problem, objective: Objective = "MeanF1", *, starts: Iterabl
         raise ValueError("Expected a minimum F1 of each app that one of its options reaches")
     start = _places(problem, table, lowest[0])
     if objective != "MeanF1":
-        return _result(problem, _max_min(State(table, start), then_mean=objective == "MaxMinThenMeanF1"), table)
+        fairest = _places(problem, table, _fairest(problem, lowest[0]))
+        return _result(problem, _max_min(State(table, fairest), then_mean=objective == "MaxMinThenMeanF1"), table)
     ends = [_climb(State(table, start))]
     caps = np.unique(table.fps[np.isfinite(table.f1)])
     ends += [_climb(State(table, start), allowed=table.fps <= cap) for cap in caps]
+    ends += [_climb(State(table, chosen)) for chosen in column_starts(table, _COLUMNS)]
     ends += [_climb(State(table, _places(problem, table, other))) for other in starts]
     ends.sort(key=lambda state: -state.value)
     best = max((_refine(state, start) for state in ends[:_REFINED]), key=lambda state: state.value)
@@ -69,6 +79,26 @@ def _refine(state: State, cheapest: Indices) -> State:
             if trial.value > state.value + 1e-9 and trial.fits(np.asarray(trial.cost)):
                 state, improved = trial, True
     return state
+
+
+def _fairest(problem: Problem, known: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    """The cheapest schedule whose worst app is as good as can be: bisection over the F1 values that occur, exact.
+
+    ``known`` is a schedule that fits.
+    """
+    levels = np.unique(np.concatenate([app.f1.ravel() for app in problem.apps]))
+    reached, missed = -1, len(levels)
+    while missed - reached > 1:
+        middle = (reached + missed) // 2
+        level = float(levels[middle])
+        found = cheapest(
+            replace(problem, apps=tuple(replace(app, min_f1=max(app.min_f1, level)) for app in problem.apps))
+        )
+        if found is not None and found[1] <= problem.budget + BUDGET_TOLERANCE:
+            reached, known = middle, found[0]
+        else:
+            missed = middle
+    return known
 
 
 def _max_min(state: State, *, then_mean: bool) -> Indices:
