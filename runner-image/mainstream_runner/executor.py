@@ -95,7 +95,12 @@ class StemExecutor:
 
 @contextmanager
 def open_stems(
-    schedule: Schedule, *, read: ReadBlob, engine: Engine, ready: Callable[[str], None] = lambda _stem: None
+    schedule: Schedule,
+    *,
+    read: ReadBlob,
+    engine: Engine,
+    ready: Callable[[str], None] = lambda _stem: None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[dict[str, StemExecutor]]:
     """The schedule's stems by name (those with an app), joined and loaded; ``ready`` is told each one's name.
 
@@ -110,7 +115,9 @@ def open_stems(
                 continue
             folder = root / str(number)
             folder.mkdir()
-            executor = StemExecutor(stem, apps, read=read, engine=engine, threads=schedule.threads, folder=folder)
+            executor = StemExecutor(
+                stem, apps, read=read, engine=engine, threads=schedule.threads, folder=folder, clock=clock
+            )
             open_things.callback(executor.close)
             executors[stem.name] = executor
             ready(stem.name)

@@ -28,7 +28,7 @@ def profile_ingest(
     capture_fps: Fraction,
     cpu_seconds: Callable[[], float] = time.thread_time,
 ) -> StreamIngest:
-    """Read up to ten seconds of the stream twice (the slower counts if they differ); ``open_source`` opens it from its start."""
+    """Read up to ten seconds of the stream twice (the slower counts); ``open_source`` opens it from its start."""
     first, second = (
         _cores(open_source(), inputs, convert(), capture_fps=capture_fps, cpu_seconds=cpu_seconds) for _ in range(2)
     )
