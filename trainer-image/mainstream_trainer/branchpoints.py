@@ -8,7 +8,7 @@ from mainstream.basednn import INPUT, BaseDnn
 from mainstream.errors import InputError
 from mainstream_trainer.architectures import architecture, cut_layers
 
-SHARES = (0.4, 0.6, 0.75, 0.9)
+SHARES = (0.6, 0.75, 0.9)
 """Shares of the network's work before a cut that ``Auto`` looks for, beside the deepest cut. Earlier cuts take long to train,
 cost nearly a network of their own, and on small datasets gain nothing."""
 

@@ -109,7 +109,7 @@ def _extract(archive: Path, folder: Path) -> None:
                 file.extractall(folder)  # noqa: S202 - every name was checked above
         else:
             with tarfile.open(archive) as file:
-                file.extractall(folder, filter="data")  # noqa: S202 - the filter refuses what leaves the folder
+                file.extractall(folder, filter="data")
     except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
         raise InputError(f"not readable as an archive: {error}", where=archive.name) from None
     archive.unlink()

@@ -23,7 +23,7 @@ FEWEST_EVENTS = 2
 FEWEST_FOR_THREE_PARTS = 6
 """Below this many events of a class one part would hold a single event: p and q come from cross-validation."""
 
-FOLDS = 3
+FOLDS = 2
 GUARD_SECONDS = 0.5
 
 
@@ -102,7 +102,7 @@ def _share(count: int, part: int) -> int:
 
 
 def _fold(ordered: Sequence[Sequence[Chunk]], fold: int) -> Split:
-    """Every third event is measured on, one other decides when to stop if more than two are left."""
+    """Every ``FOLDS``-th event is measured on, one other decides when to stop if more than one is left."""
     training: list[Chunk] = []
     stopping: list[Chunk] = []
     measuring: list[Chunk] = []
