@@ -4,7 +4,9 @@ The document is canonical JSON; its ``digest`` is the SHA-256 of the rest. A *st
 call computes for all apps of a view and base DNN; under No-Sharing every app has a stem of its own.
 """
 
-from typing import Annotated, Literal, Self
+import json
+import sys
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
@@ -110,6 +112,20 @@ class Schedule(Document):
             raise InputError(f"digest: is {document.digest}, but the schedule's is {schedule.digest}", where=where)
         return schedule
 
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """The JSON Schema (2020-12) of what ``to_json`` writes."""
+        schema = _Digested.model_json_schema(mode="serialization")
+        rest = cls.model_json_schema(mode="serialization")
+        rest["properties"]["digest"] = schema["properties"]["digest"]
+        rest["required"] = sorted({*rest["required"], "digest"})
+        return {"$schema": "https://json-schema.org/draft/2020-12/schema", **rest}
+
 
 class _Digested(Document, extra="allow"):
     digest: Digest
+
+
+if __name__ == "__main__":
+    json.dump(Schedule.json_schema(), sys.stdout, indent=1, sort_keys=True)
+    sys.stdout.write("\n")

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         from mainstream.cli.verbs import command_line
 
-        command_line(given)(given, standalone_mode=True)
+        command_line(given)(given, prog_name="mainstream", standalone_mode=True)
     except MainstreamError as error:
         _leave(str(error), error.exit_status)
     except (KeyboardInterrupt, StoppedError) as error:

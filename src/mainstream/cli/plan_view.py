@@ -11,7 +11,7 @@ from rich.tree import Tree
 
 from mainstream.documents import fraction_text
 from mainstream.schedule import Schedule, ScheduledApp, Stem, StemSegment
-from mainstream.scheduling.caveats import caveats, rejected
+from mainstream.scheduling.caveats import caveats, needed_for_all, needed_utilization, rejected
 from mainstream.scheduling.planning import Plan
 from mainstream.scheduling.summary import plain_plan
 
@@ -38,6 +38,8 @@ def _box(plans: Sequence[Plan]) -> Iterator[RenderableType]:
         for one in without:
             table.add_row(one.app, one.reason, one.message, one.remedy)
         yield table
+        if plan.result.rejected:
+            yield Text(_needed(plan))
     if len(plans) > 1:
         yield _comparison(plans)
     for caveat in caveats(plan):
@@ -91,6 +93,13 @@ def _figures(plan: Plan) -> str:
         for costs in assembled.costs.values()
     ]
     return "\n".join(lines)
+
+
+def _needed(plan: Plan) -> str:
+    cost = needed_for_all(plan)
+    enough = needed_utilization(plan, cost)
+    how = "more than all of this engine's time" if enough is None else f"budget.utilization {enough:g}"
+    return f"all apps that can reach their minF1 need a cost of {cost:.4f} together: {how}"
 
 
 def _comparison(plans: Sequence[Plan]) -> Table:

@@ -1,9 +1,13 @@
 """What a person should know before relying on a plan, and what to do for an app that was not admitted."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from math import isinf, isnan
+from dataclasses import dataclass, replace
+from math import ceil, isinf, isnan
 
+import numpy as np
+
+from mainstream.scheduling.baselines import restricted
+from mainstream.scheduling.cheapest import cheapest
 from mainstream.scheduling.planning import Plan
 
 UNSURE_SPREAD = 0.1
@@ -46,15 +50,28 @@ def rejected(plan: Plan) -> tuple[Rejected, ...]:
     return tuple(sorted(found, key=lambda one: one.app))
 
 
+def needed_for_all(plan: Plan) -> float:
+    """Cost of the cheapest schedule, under the plan's sharing, of all apps that can reach their minimum F1."""
+    problem = restricted(plan.assembled.problem, plan.sharing)
+    reachable = tuple(app for app in problem.apps if np.max(app.f1, initial=-np.inf) >= app.min_f1 - 1e-12)
+    found = cheapest(replace(problem, apps=reachable))
+    return 0.0 if found is None else found[1]
+
+
+def needed_utilization(plan: Plan, cost: float) -> float | None:
+    """Per cent of the engine's time that a schedule of that cost needs, rounded up to a tenth; None if 100 do not do."""
+    per_cent = plan.assembled.problem.budget / plan.assembled.utilization
+    if per_cent <= 0 or cost / per_cent > 100:
+        return None
+    return min(100.0, ceil(cost / per_cent * 10) / 10)
+
+
 def _room(plan: Plan, needed: float) -> str:
     """How to make room for a schedule of that cost."""
-    assembled = plan.assembled
-    per_cent = assembled.problem.budget / assembled.utilization
+    enough = needed_utilization(plan, needed)
     others = "lower minF1, or suspend or remove apps"
-    if per_cent > 0 and needed / per_cent <= 100:
-        # Rounded up to a tenth, so that what is written here fits.
-        enough = -(-needed / per_cent * 10 // 1) / 10
-        return f"Raise budget.utilization to {min(100.0, enough):g} or more (now {assembled.utilization:g}), {others}."
+    if enough is not None:
+        return f"Raise budget.utilization to {enough:g} or more (now {plan.assembled.utilization:g}), {others}."
     return f"100 % of this engine's time is not enough (budget.cpu, runtime.threads): {others}, or use a faster box."
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from mainstream.documents import fraction_text
-from mainstream.scheduling.caveats import caveats, rejected
+from mainstream.scheduling.caveats import caveats, needed_for_all, rejected
 from mainstream.scheduling.planning import Plan
 
 
@@ -25,6 +25,7 @@ def plain_plan(plan: Plan) -> dict[str, Any]:
         "meanFps": plan.mean_fps,
         "cost": result.cost,
         "admitted": len(schedule.apps),
+        "neededCostForAll": needed_for_all(plan),
         "scheduleDigest": schedule.digest,
         "apps": _apps(plan),
         "stems": [
