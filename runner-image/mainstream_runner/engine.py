@@ -40,7 +40,7 @@ class Engine(Protocol):
     version: str
 
     def load(self, joined: Joined, *, levels: Sequence[int], threads: int, folder: Path) -> Model:
-        """Write the levels of a joined graph into ``folder`` and load them; all share their weights.
+        """Write the levels of a joined graph into ``folder``, load them and run each once; all share their weights.
 
         Each of ``levels`` is a number of apps, the greatest first. ``folder`` is empty, belongs to this model alone and must
         outlive it. ``PackageError`` if the engine refuses the graph, ``OperationError`` if the disk does not take it.

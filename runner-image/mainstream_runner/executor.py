@@ -35,7 +35,7 @@ class StemExecutor:
         folder: Path,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """Join, load and run each level once, so that the first frame finds it warm. ``folder`` is empty and outlives it.
+        """Join and load; the first frame finds every level warm. ``folder`` is empty and outlives it.
 
         ``PackageError`` names a blob that is malformed, does not fit, or gives no probabilities for the app's classes.
         """
@@ -62,7 +62,7 @@ class StemExecutor:
                     remedy=TRAIN_AGAIN,
                 )
         self._model = engine.load(joined, levels=tuple(self._levels), threads=threads, folder=folder)
-        self._warm(np.zeros(joined.input_shape, np.float32), apps)
+        self._check_numbers(np.zeros(joined.input_shape, np.float32), apps)
 
     def run(self, pixels: Pixels, due: int) -> tuple[Output, ...]:
         """Probabilities ``(classes,)`` of the first ``due`` apps, in one call of the engine.
@@ -82,15 +82,14 @@ class StemExecutor:
         """Give back the engine's memory."""
         self._model.close()
 
-    def _warm(self, pixels: Pixels, apps: Sequence[ScheduledApp]) -> None:
-        for level in reversed(self._levels.values()):
-            for app, output in zip(apps, self._model.run(pixels, level), strict=False):
-                if not np.isfinite(output).all():
-                    raise PackageError(
-                        f"gives values that are no numbers for {app.app}",
-                        where=f"blob {app.branch_digest}",
-                        remedy="Train the app again.",
-                    )
+    def _check_numbers(self, pixels: Pixels, apps: Sequence[ScheduledApp]) -> None:
+        for app, output in zip(apps, self._model.run(pixels), strict=True):
+            if not np.isfinite(output).all():
+                raise PackageError(
+                    f"gives values that are no numbers for {app.app}",
+                    where=f"blob {app.branch_digest}",
+                    remedy="Train the app again.",
+                )
 
 
 @contextmanager

@@ -58,11 +58,14 @@ class LiteRT:
         options = Options(hardware_accelerators=HardwareAccelerator.CPU, cpu_options=cpu)
         with _quiet() as said:
             try:
-                return LiteRTModel(
-                    CompiledModel.from_file(str(path), environment=self._environment, options=options), len(levels)
-                )
+                compiled = CompiledModel.from_file(str(path), environment=self._environment, options=options)
+                model = LiteRTModel(compiled, len(levels))
+                for level in range(len(levels)):  # memory is allocated by the first run, which may fail
+                    model.run(np.zeros(joined.input_shape, np.float32), level)
             except (RuntimeError, ValueError) as error:
-                raise PackageError(f"LiteRT {self.version} refuses the merged graph: {error}; {said()}") from None
+                problem = str(error).splitlines()[0]
+                raise PackageError(f"LiteRT {self.version} refuses the merged graph: {problem}; {said()}") from None
+        return model
 
 
 class LiteRTModel:

@@ -222,7 +222,7 @@ _OPERATOR, _OPTIONS = schema.BuiltinOperator, schema.BuiltinOptions
 MAX_PARTS = 64
 
 ALLOWED = {
-    _OPERATOR.CONV_2D: OperatorRule(options=_OPTIONS.Conv2DOptions, inputs=(2, 3), rule=_convolution),
+    _OPERATOR.CONV_2D: OperatorRule(options=_OPTIONS.Conv2DOptions, inputs=(3, 3), rule=_convolution),
     _OPERATOR.DEPTHWISE_CONV_2D: OperatorRule(
         options=_OPTIONS.DepthwiseConv2DOptions, inputs=(2, 3), rule=_convolution
     ),
