@@ -83,7 +83,7 @@ def load(path: Path) -> Manifests:
     if not reader.edge_nodes and not reader.apps:
         raise InputError(
             "holds no EdgeNode and no MainstreamApp", where=path,
-            remedy=f"Write manifests with apiVersion: {API_VERSION} (see docs/your-own-video.md), or give another -f PATH.",
+            remedy=f"Write manifests with apiVersion: {API_VERSION} (see docs/own-video.md), or give another -f PATH.",
         )  # fmt: skip
     return Manifests(
         path=path,
