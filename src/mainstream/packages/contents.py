@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mainstream.errors import PackageError
+from mainstream.errors import MainstreamError, OperationError, PackageError
 from mainstream.packages.artifacts import (
     BASE_DNN_TYPE,
     BRANCHPOINT,
@@ -109,11 +109,11 @@ def shared_bytes(one: Content, others: tuple[Content, ...]) -> int:
 
 def verify(layout: OciLayout, chosen: tuple[Content, ...]) -> tuple[Verified, ...]:
     """Read every blob of the chosen artifacts and hold it against digest, size and config; each blob is read once."""
-    known: dict[tuple[str, int], PackageError | None] = {}
+    known: dict[tuple[str, int], MainstreamError | None] = {}
     return tuple(Verified(content=one, faults=_faults(layout, one, known)) for one in chosen)
 
 
-def _faults(layout: OciLayout, one: Content, known: dict[tuple[str, int], PackageError | None]) -> tuple[str, ...]:
+def _faults(layout: OciLayout, one: Content, known: dict[tuple[str, int], MainstreamError | None]) -> tuple[str, ...]:
     if one.fault is not None:
         return (one.fault,)
     faults = []
@@ -123,7 +123,7 @@ def _faults(layout: OciLayout, one: Content, known: dict[tuple[str, int], Packag
             try:
                 known[key] = None
                 layout.blob_path(piece.digest, size=piece.size)
-            except PackageError as error:
+            except (PackageError, OperationError) as error:
                 known[key] = error
         if (found := known[key]) is not None:
             faults.append(f"{printable(f'{piece.what} {piece.branchpoint}').strip()}: {found.problem}")
@@ -150,7 +150,7 @@ def _content(layout: OciLayout, entry: Descriptor) -> Content:
         return Content(name=entry.name, kind=OTHER, digest=entry.digest, pieces=(piece,))
     try:
         return _described(read_manifest(layout, entry.digest, size=entry.size), entry)
-    except PackageError as error:
+    except (PackageError, OperationError) as error:
         return Content(name=entry.name, kind=BROKEN, digest=entry.digest, pieces=(), fault=error.problem)
 
 

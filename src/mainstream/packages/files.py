@@ -118,23 +118,27 @@ def _temporary(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
 @contextmanager
 def _stranger(path: Path, what: str) -> Iterator[BinaryIO]:
     try:
-        file = _opened(path, os.O_RDONLY)
+        descriptor = _open(path, os.O_RDONLY)
     except FileNotFoundError:
         raise PackageError(f"{what} is missing", where=path, remedy=MAKE_AGAIN) from None
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise PackageError(f"{what} is a symbolic link", where=path, remedy=DELETE_AND_MAKE_AGAIN) from None
         raise
-    with file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise PackageError(f"{what} is not a regular file", where=path, remedy=DELETE_AND_MAKE_AGAIN)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise PackageError(f"{what} is not a regular file", where=path, remedy=DELETE_AND_MAKE_AGAIN)
+    with os.fdopen(descriptor, "rb") as file:
         yield file
 
 
 def _opened(path: Path, flags: int) -> BinaryIO:
+    return os.fdopen(_open(path, flags), "r+b")
+
+
+def _open(path: Path, flags: int) -> int:
     # O_NONBLOCK: opening a named pipe must not wait for somebody to write into it.
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
-    return os.fdopen(descriptor, "rb" if flags == os.O_RDONLY else "r+b")
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
 
 
 def _synchronise(folder: Path) -> None:
