@@ -15,7 +15,8 @@ from typing import Literal
 
 from mainstream_runner.ingest import Prepared, StreamPlan
 
-DropReason = Literal["EngineBusy", "DecodingBehind"]
+DropReason = Literal["TooLate", "DecodingBehind"]
+"""The frame waited too long for the engine (or for the processor), or it was decoded too late to be worth converting."""
 
 BOUND_INTERVALS = 2
 MIN_BOUND_SECONDS = Fraction(1, 10)
@@ -45,7 +46,7 @@ class Deadlines:
         if not chosen.inputs:
             reason = "DecodingBehind"
         elif now - chosen.seconds > bound:
-            reason = "EngineBusy"
+            reason = "TooLate"
         self._drops[chosen.stream] = self._drops[chosen.stream] + 1 if reason else 0
         for by_app, due in zip(waits, chosen.due, strict=True):
             by_app[:due] = [count + 1 if reason else 0 for count in by_app[:due]]
