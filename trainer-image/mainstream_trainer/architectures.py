@@ -125,9 +125,9 @@ def crossing_layers(model: Any, place: int) -> set[str]:
 
 
 def sources(layer: Any) -> list[str]:
-    """Names of the layers whose outputs a layer takes, in order (from Keras' own graph)."""
+    """Names of the layers whose outputs a layer takes, in order, in the network that it was first made for."""
     return [
         tensor._keras_history.operation.name  # noqa: SLF001
-        for node in layer._inbound_nodes[-1:]  # noqa: SLF001
+        for node in layer._inbound_nodes[:1]  # noqa: SLF001
         for tensor in node.input_tensors
     ]

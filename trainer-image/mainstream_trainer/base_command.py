@@ -9,7 +9,6 @@ from rich.table import Table
 from mainstream.basednn import BaseDnn
 from mainstream.cli.main import require
 from mainstream.cli.output import DEFAULT_STORE, Format, Output, OutputOption, StoreOption
-from mainstream.errors import InputError
 from mainstream.packages.folder import StoreFolder
 
 command = typer.Typer(no_args_is_help=True, help="Base DNNs: pre-trained networks, cut at every legal branchpoint.")
@@ -30,10 +29,9 @@ def import_(
     """Make a base DNN's artifact: its segments as .tflite files and the weights that training starts from."""
     require("trainer", "tensorflow", "ai_edge_litert")
     from mainstream_trainer.basednn import import_base_dnn
+    from mainstream_trainer.weights import count_parameters
 
     out = Output(output)
-    if alpha is not None and not 0 < alpha <= 4:
-        raise InputError(f"--alpha: expected a number in (0, 4], got {alpha:g}")
     layout = StoreFolder(store).layout
     with out.progress() as steps:
         base, made = import_base_dnn(
@@ -45,8 +43,14 @@ def import_(
             reference=name,
             start=steps.start,
         )
-    out.say(f"{'Imported' if made else 'Already there'}: {base.digest}")
-    out.result({"made": made, **_plain(base, layout.names())}, lambda: _segments(base))
+    names = layout.names()
+    name = name or _name(base, names)
+    parameters = count_parameters(layout.read_blob(base.config.weights_digest))
+    reference = f"{name}@{base.digest}"
+    out.say(f"{'imported' if made else 'already there'}: {name}, {parameters:,} parameters")
+    plain = {"made": made, "parameters": parameters, "reference": reference, **_plain(base, names), "name": name}
+    out.result(plain, lambda: _segments(base))
+    out.say(f"In a manifest:\n  baseDnn: {{reference: {reference}}}")
 
 
 @command.command("list")

@@ -1,27 +1,27 @@
 """Base DNN artifacts: a pre-trained network cut at every legal branchpoint, once (formats, Base DNN)."""
 
-import hashlib
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mainstream.basednn import BaseDnn, BaseDnnConfig, Segment
 from mainstream.documents import number_text, sha256
-from mainstream.errors import InputError, OperationError
-from mainstream.packages.artifacts import list_artifacts, read_base_dnn, write_base_dnn
-from mainstream.packages.layout import OciLayout
+from mainstream.errors import InputError, PackageError
+from mainstream.packages.artifacts import artifact_of, read_base_dnn, write_base_dnn
+from mainstream.packages.layout import MANIFEST_LIMIT, OciLayout, check_name
 from mainstream_trainer.architectures import Architecture, architecture, cut_layers
-from mainstream_trainer.keras_runtime import keras
-from mainstream_trainer.networks import batch_one, layers_between
+from mainstream_trainer.keras_runtime import tensorflow
+from mainstream_trainer.networks import layers_between
+from mainstream_trainer.pretrained import IMAGENET, pretrained, weights_name
 from mainstream_trainer.tflite import export_tflite
-from mainstream_trainer.weights import load_file, pack, unpack
+from mainstream_trainer.weights import pack, unpack
 
-IMAGENET = "imagenet"
-RANDOM = "random"
-"""Weights that nobody trained: for trying out the machinery, never for applications."""
+LARGEST_SIZE = 1024
+"""Pixels of an input's side; as in manifests."""
+
+IMAGENET_ALPHAS = (0.25, 0.5, 0.75, 1.0)
+"""Widths of MobileNet that Keras has imagenet weights for (keras.applications, mobilenet.py)."""
 
 Start = Callable[[str, int], Callable[..., None]]
 """Starts a progress bar: ``start(description, total)`` returns its ``advance``."""
@@ -35,35 +35,31 @@ def import_base_dnn(
     input_size: int | None = None,
     weights: str | Path = IMAGENET,
     reference: str | None = None,
+    where: str | None = None,
     start: Start,
 ) -> tuple[BaseDnn, bool]:
     """The base DNN of that architecture and weights, and whether it was made now; one that is there is not made again.
 
-    ``weights`` is ``imagenet`` (Keras downloads them), ``random`` or a weights file; ``reference`` the name in the store.
+    ``weights`` is ``imagenet`` (Keras downloads them), ``random`` or a weights file; ``reference`` the name in the store;
+    ``where`` is what messages name where something is wrong with these (``InputError``).
     """
-    kind = architecture(name)
-    size = input_size or kind.default_size
-    alpha = _checked_alpha(kind, alpha)
-    if size < kind.smallest_size:
-        raise InputError(f"input size: {name} takes at least {kind.smallest_size} pixels, got {size}")
-    weights_name = _weights_name(weights)
-    for known in known_base_dnns(layout):
-        config = known.config
-        if (config.architecture, config.alpha, config.input_shape[0], config.weights_name) == (
-            *(name, alpha, size, weights_name),
-        ):
-            return known, False
-    model = make_model(kind, size, alpha, weights)
-    cuts = cut_layers(kind, model)
-    advance = start("exporting segments", len(cuts))
-    segments, blobs, before = [], {}, None
-    for branchpoint, place in cuts:
-        data = export_tflite(batch_one(layers_between(model, before, place, name=f"segment_{branchpoint}")))
-        shape = tuple(int(size) for size in model.layers[place].output.shape[1:])
-        segments.append(Segment(end=branchpoint, output_shape=shape, digest=sha256(data), size=len(data)))
-        blobs[sha256(data)] = data
-        before = place
-        advance()
+    try:
+        kind = architecture(name)
+        size = _checked_size(kind, input_size)
+        alpha = _checked_alpha(kind, alpha, weights)
+        known_weights = weights_name(weights)
+        reference = reference or default_name(name, alpha, size, known_weights)
+        check_name(reference)
+    except InputError as error:
+        raise InputError(error.problem, where=error.where or where, remedy=error.remedy) from None
+    known = _already_there(layout, name, alpha, size, known_weights)
+    _check_free(layout, reference, known)
+    if known is not None:
+        if reference not in layout.names():
+            layout.put_manifest(layout.read_json(known.digest, limit=MANIFEST_LIMIT), name=reference)
+        return known, False
+    model = pretrained(kind, size, alpha, weights)
+    segments, blobs = _segments(kind, model, start)
     keras_weights = pack(model)
     blobs[sha256(keras_weights)] = keras_weights
     config = BaseDnnConfig(
@@ -71,92 +67,116 @@ def import_base_dnn(
         alpha=alpha,
         input_shape=(size, size, 3),
         preprocessing=kind.preprocessing,
-        segments=tuple(segments),
+        segments=segments,
         weights_digest=sha256(keras_weights),
-        weights_name=weights_name,
-        made_by={package: version(package) for package in ("keras", "mainstream-edge")},
+        weights_name=known_weights,
+        made_by={
+            "keras": version("keras"),
+            "mainstream-edge": version("mainstream-edge"),
+            "tensorflow": str(tensorflow().__version__),
+        },
     )
-    return write_base_dnn(layout, config, blobs, name=reference or default_name(name, alpha, size, weights_name)), True
+    return write_base_dnn(layout, config, blobs, name=reference), True
 
 
-def default_name(name: str, alpha: float | None, size: int, weights_name: str) -> str:
+def _segments(kind: Architecture, model: Any, start: Start) -> tuple[tuple[Segment, ...], dict[str, bytes]]:
+    """The chain of segments and their blobs by digest."""
+    cuts = cut_layers(kind, model)
+    advance = start(f"{kind.name}: segments", len(cuts))
+    segments, blobs, before = [], {}, None
+    for branchpoint, place in cuts:
+        data = export_tflite(layers_between(model, before, place, name="segment"))
+        shape = tuple(int(size) for size in model.layers[place].output.shape[1:])
+        segments.append(Segment(end=branchpoint, output_shape=shape, digest=sha256(data), size=len(data)))
+        blobs[sha256(data)] = data
+        before = place
+        advance()
+    return tuple(segments), blobs
+
+
+def default_name(name: str, alpha: float | None, size: int, weights: str) -> str:
     """Such as ``base/mobilenet-1-224`` and, for weights of one's own, ``base/mobilenet-1-224-1a2b3c4d``."""
     parts = [name.lower(), *([number_text(alpha)] if alpha is not None else []), str(size)]
-    if weights_name != IMAGENET:
-        parts.append(weights_name.removeprefix("sha256:")[:8])
+    if weights != IMAGENET:
+        parts.append(weights.removeprefix("sha256:")[:8])
     return "base/" + "-".join(parts)
 
 
 def known_base_dnns(layout: OciLayout) -> list[BaseDnn]:
-    """The base DNNs of a store."""
-    return [read_base_dnn(layout, item.digest) for item in list_artifacts(layout) if item.kind == "base DNN"]
+    """The base DNNs of a store, each once; broken artifacts are left out (``mainstream packages verify`` finds them)."""
+    known: dict[str, BaseDnn] = {}
+    for entry in layout.entries():
+        try:
+            artifact = artifact_of(layout, entry)
+            if artifact is not None and artifact.kind == "base DNN":
+                known[entry.digest] = read_base_dnn(layout, entry.digest)
+        except PackageError:
+            continue
+    return list(known.values())
 
 
 def load_keras(base: BaseDnn, layout: OciLayout) -> Any:
-    """The Keras network of a base DNN, up to the pooled features, with its weights."""
+    """The Keras network of a base DNN, up to the pooled features, with its weights (``PackageError``)."""
     config = base.config
     kind = architecture(config.architecture)
     model = kind.make(config.input_shape[0], config.alpha, None)
-    unpack(layout.read_blob(config.weights_digest), model)
+    try:
+        unpack(layout.read_blob(config.weights_digest), model)
+    except PackageError as error:
+        raise PackageError(error.problem, where=error.where or f"base DNN {base.digest}", remedy=error.remedy) from None
     return model
 
 
-def make_model(kind: Architecture, size: int, alpha: float | None, weights: str | Path) -> Any:
-    """The Keras network with the given weights (``InputError``, ``OperationError`` where a download fails)."""
-    if weights == IMAGENET:
-        try:
-            return kind.make(size, alpha, IMAGENET)
-        except OSError as error:
-            raise OperationError(
-                f"cannot download Keras' imagenet weights of {kind.name}: {error}",
-                remedy="Give a weights file instead: --weights FILE.weights.h5",
-            ) from None
-        except Exception as error:  # Keras raises a bare Exception where its download fails
-            if "URL fetch failure" not in str(error):
-                raise
-            raise OperationError(
-                f"cannot download Keras' imagenet weights of {kind.name}",
-                remedy="Give a weights file instead: --weights FILE.weights.h5",
-            ) from None
-    if weights == RANDOM:
-        keras().utils.set_random_seed(0)
-        model = kind.make(size, alpha, None)
-        _settle(model)
-        return model
-    model = kind.make(size, alpha, None)
-    load_file(model, Path(weights))
-    return model
-
-
-def _settle(model: Any) -> None:
-    """Give random weights' batch norms the statistics of noise, so that activations neither vanish nor explode."""
-    layers = keras().layers
-    noise = np.random.default_rng(0).uniform(-1, 1, (4, *model.input_shape[1:])).astype(np.float32)
-    for layer in model.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            before = keras().Model(model.inputs[0], layer.input)(noise)
-            axes = tuple(range(len(before.shape) - 1))
-            values = np.asarray(before)
-            weights = dict(zip([w.name for w in layer.weights], layer.get_weights(), strict=True))
-            weights["moving_mean"], weights["moving_variance"] = values.mean(axes), values.var(axes) + 1e-3
-            layer.set_weights(list(weights.values()))
-
-
-def _weights_name(weights: str | Path) -> str:
-    if weights in {IMAGENET, RANDOM}:
-        return str(weights)
-    path = Path(weights)
-    if not path.is_file():
-        raise InputError(
-            "no such weights file", where=path, remedy=f"Give {IMAGENET}, or the path of a .weights.h5 file."
-        )
-    with path.open("rb") as file:
-        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _checked_alpha(kind: Architecture, alpha: float | None) -> float | None:
-    if kind.has_alpha:
-        return 1.0 if alpha is None else alpha
-    if alpha is not None:
-        raise InputError(f"alpha: {kind.name} has none, got {number_text(alpha)}", remedy="Leave alpha out.")
+def _already_there(layout: OciLayout, name: str, alpha: float | None, size: int, weights: str) -> BaseDnn | None:
+    """The base DNN of the store that was made from these; None if there is none, or if some of its blobs are damaged."""
+    for base in known_base_dnns(layout):
+        config = base.config
+        made_from = (config.architecture, config.alpha, config.input_shape[0], config.weights_name, config.precision)
+        if made_from == (name, alpha, size, weights, "f32"):
+            try:
+                for digest in (config.weights_digest, *(segment.digest for segment in config.segments)):
+                    layout.blob_path(digest)
+            except PackageError:
+                continue
+            return base
     return None
+
+
+def _check_free(layout: OciLayout, reference: str, known: BaseDnn | None) -> None:
+    """``InputError`` if the name belongs to another artifact already: what refers to it by name would change."""
+    holder = layout.names().get(reference)
+    if holder is None or (known is not None and holder == known.digest):
+        return
+    if holder in {base.digest for base in known_base_dnns(layout)} or not reference.startswith("base/"):
+        raise InputError(
+            f"the name {reference!r} belongs to another artifact ({holder})",
+            where=layout.root,
+            remedy="Choose another name (--name NAME).",
+        )
+
+
+def _checked_size(kind: Architecture, size: int | None) -> int:
+    size = kind.default_size if size is None else size
+    if not kind.smallest_size <= size <= LARGEST_SIZE:
+        raise InputError(
+            f"input size: {kind.name} takes {kind.smallest_size} to {LARGEST_SIZE} pixels, got {size}",
+            remedy=f"Leave it out for {kind.default_size}.",
+        )
+    return size
+
+
+def _checked_alpha(kind: Architecture, alpha: float | None, weights: str | Path) -> float | None:
+    if not kind.has_alpha:
+        if alpha is not None:
+            raise InputError(f"alpha: {kind.name} has none, got {number_text(alpha)}", remedy="Leave alpha out.")
+        return None
+    alpha = 1.0 if alpha is None else alpha
+    if not 1 / 32 <= alpha <= 4:  # the first layer has 32 channels at alpha 1
+        raise InputError(f"alpha: expected a number from 0.03125 to 4, got {alpha:g}")
+    if weights == IMAGENET and alpha not in IMAGENET_ALPHAS:
+        widths = ", ".join(number_text(width) for width in IMAGENET_ALPHAS)
+        raise InputError(
+            f"alpha: Keras has imagenet weights for {widths}, got {number_text(alpha)}",
+            remedy="Choose one of these, or give a weights file.",
+        )
+    return alpha

@@ -18,8 +18,9 @@ def layers_between(model: Any, first: int | None, last: int, *, name: str, train
     inputs = keras().Input(start.output.shape[1:], name=f"{name}_input")
     tensors = {start.name: inputs}
     begin = (first if first is not None else 0) + 1
-    for layer in model.layers[begin : last + 1]:
-        copy = layer.__class__.from_config({**layer.get_config(), "name": f"{name}_{layer.name}"})
+    for place, layer in enumerate(model.layers[begin : last + 1]):
+        # Some of Keras' own names number through the process; these do not.
+        copy = layer.__class__.from_config({**layer.get_config(), "name": f"{name}_{place}"})
         taken = [tensors[source] for source in sources(layer)]
         given = taken[0] if len(taken) == 1 else taken
         options = {"training": False} if isinstance(layer, keras().layers.BatchNormalization) else {}
@@ -27,9 +28,3 @@ def layers_between(model: Any, first: int | None, last: int, *, name: str, train
         copy.set_weights(layer.get_weights())
         copy.trainable = trainable
     return keras().Model(inputs, tensors[model.layers[last].name], name=name)
-
-
-def batch_one(model: Any) -> Any:
-    """The same layers with a fixed batch of one, as the edge runs them."""
-    inputs = keras().Input(model.input_shape[1:], batch_size=1)
-    return keras().Model(inputs, model(inputs), name=model.name)

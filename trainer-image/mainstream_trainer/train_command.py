@@ -103,7 +103,8 @@ class Session:
         )  # fmt: skip
 
     def _base_dnn(self, app: MainstreamApp, wanted: BaseDnnRef, start: Any) -> BaseDnn:
-        from mainstream_trainer.basednn import IMAGENET, import_base_dnn
+        from mainstream_trainer.basednn import import_base_dnn
+        from mainstream_trainer.pretrained import IMAGENET, RANDOM
 
         layout = self._store.layout
         if wanted.reference is not None:
@@ -118,7 +119,7 @@ class Session:
                     f"(same --store). {error.remedy or ''}".strip(),
                 ) from None
         weights: str | Path = wanted.weights or IMAGENET
-        if weights not in {IMAGENET, "random"}:
+        if weights not in {IMAGENET, RANDOM}:
             weights = self._manifests.resolve(app, str(weights))
         base, made = import_base_dnn(
             layout,
@@ -126,6 +127,7 @@ class Session:
             alpha=wanted.alpha,
             input_size=wanted.input_size,
             weights=weights,
+            where=self._manifests.where(app, "spec", "training", "baseDnn"),
             start=start,
         )
         if made:

@@ -27,7 +27,6 @@ from mainstream_trainer.examples import Fold, folds, merged
 from mainstream_trainer.features import FeatureCache, select_frames
 from mainstream_trainer.finetune import branch_model, finetune
 from mainstream_trainer.measure import Scored, measure, score
-from mainstream_trainer.networks import batch_one
 from mainstream_trainer.tflite import export_tflite
 from mainstream_trainer.video import Crop
 
@@ -163,7 +162,7 @@ def _candidate(
         trained = finetune(
             model, features, part.training, part.stopping, epochs=epochs, seed=seed + number, advance=advance
         )
-        branch = export_tflite(batch_one(trained.model))
+        branch = export_tflite(trained.model)
         if number < len(parts):
             scored.append(
                 Scored(
