@@ -23,7 +23,7 @@ OBJECTS = ASSETS / "belt-objects.csv"
 
 GAP_FRAMES = 3
 """Frames of an object that belong to neither share, between the earlier and the later ones."""
-TRAINING_PART = 0.55
+TRAINING_PART = 0.65
 """Part of an object's clean frames, without the gap, that is for training."""
 EMPTY: Mapping[Share, int] = {"training": 0, "test": 53}
 WIDTH = 470

@@ -10,6 +10,8 @@ from mainstream.resources.metadata import API_VERSION
 from mainstream_demo.settings import APPS, Settings
 
 EDGE_NODE = "belt-box"
+END_AFTER_SECONDS = "0.3"
+"""Objects follow one another closely: by the default (two looks of the app) a slow app would take two for one."""
 
 
 def base_dnn(settings: Settings) -> str:
@@ -52,6 +54,7 @@ def applications(settings: Settings, stream: str, *, data: str = "../data") -> s
             "edgeNodes": {"matchNames": [EDGE_NODE]},
             "stream": stream,
             "events": list(events),
+            "endAfterSeconds": END_AFTER_SECONDS,
         }
         if stream == first:
             spec["training"] = {

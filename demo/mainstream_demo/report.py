@@ -28,13 +28,17 @@ def render(report: Report) -> str:
         apps_table=apps_table(report),
         budgets=charts.budget_curve(report.budgets, report.utilization, report),
         rule=escape(report.budget_rule),
-        trees="".join(f"<h4>{escape(t.stream)}</h4>{charts.tree(t, n)}" for n, t in enumerate(report.trees)),
-        timelines="".join(
-            f"<h4>{escape(stream)}</h4>"
-            + charts.timeline(
-                [lane for lane in report.timeline if lane.stream == stream], report.timeline_seconds, number
-            )
-            for number, stream in enumerate(streams)
+        trees=by_stream([(item.stream, charts.tree(item, number)) for number, item in enumerate(report.trees)]),
+        timelines=by_stream(
+            [
+                (
+                    stream,
+                    charts.timeline(
+                        [lane for lane in report.timeline if lane.stream == stream], report.timeline_seconds, number
+                    ),
+                )
+                for number, stream in enumerate(streams)
+            ]
         ),
         curves=charts.accuracy_curves(first),
         pictures=pictures(report),
@@ -44,6 +48,13 @@ def render(report: Report) -> str:
         total=duration(report.total_seconds),
         error=f"{report.prediction_error:.3f}",
     )
+
+
+def by_stream(figures: Sequence[tuple[str, str]]) -> str:
+    """A figure for each stream; the first is seen, the others can be opened."""
+    shown = [f"<h4>{escape(stream)}</h4>{figure}" for stream, figure in figures]
+    rest = f"<details><summary>The other streams</summary>{''.join(shown[1:])}</details>" if shown[1:] else ""
+    return "".join(shown[:1]) + rest
 
 
 def headline(report: Report) -> str:

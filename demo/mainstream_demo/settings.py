@@ -21,13 +21,13 @@ class Settings:
     """``training_fps`` may be lower than ``fps``: the same seconds of belt in fewer pictures to train on."""
 
     seed: int = 1
-    streams: tuple[str, ...] = ("belt-1", "belt-2")
+    streams: tuple[str, ...] = ("belt-1", "belt-2", "belt-3", "belt-4")
     fps: Fraction = Fraction(15)
-    training_fps: Fraction = Fraction(15, 2)
+    training_fps: Fraction = Fraction(5)
     training_videos: int = 3
-    training_frames: int = 800
+    training_frames: int = 1000
     """Of each training video."""
-    test_frames: int = 1800
+    test_frames: int = 1350
     """Of each stream."""
     input_size: int = 128
     branchpoints: tuple[str, ...] = ("conv_pw_9", "conv_pw_12", "pooled")
