@@ -9,8 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mainstream.cli.main import main
+from mainstream.errors import InputError
+from mainstream.evaluation.records import read_run
+from mainstream.evaluation.score import evaluate
+from mainstream.events_csv import LabelledEvent
 
 MANIFESTS = """\
 apiVersion: mainstream.dev/v1alpha1
@@ -247,3 +253,29 @@ def test_wrong_options(case: Case) -> None:
     assert "--stream: expected NAME=VIDEO, got 'north'" in case.refused("--stream", "north")
     assert "none.jsonl: no such file" in case.refused("--events", "none.jsonl")
     assert "none.csv: no such file" in case.refused("--truth", "none.csv")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_stands_in_a_record_it_is_read_or_refused(case: Case, data: st.DataObject) -> None:
+    """Any field of valid records replaced by anything: no other error."""
+    records = [json.loads(line) for line in case.records()]
+    at: Any = records
+    while True:
+        key = data.draw(st.sampled_from(sorted(at) if isinstance(at, dict) else range(len(at))))
+        if not isinstance(at[key], dict | list) or not at[key] or data.draw(st.booleans()):
+            break
+        at = at[key]
+    at[key] = data.draw(JSON)
+    path = case.root / "fuzzed.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    truth = [LabelledEvent(video="north.mp4", label="car", start_frame=100, end_frame=129, line=2)]
+    with contextlib.suppress(InputError):
+        json.dumps(evaluate(read_run(path), [], truth, truth_path="truth.csv").plain())

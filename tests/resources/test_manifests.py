@@ -1,8 +1,13 @@
 """Manifests: what is read, and what is said when it cannot be."""
 
+import contextlib
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mainstream.errors import InputError
 from mainstream.resources.manifests import Manifests, load
@@ -235,6 +240,8 @@ def test_references_that_lead_nowhere(tmp_path: Path, old: str, new: str, messag
         ("a:\n\t- b\n", "2: not readable as YAML"),
         ("[" * 200, "1: nested deeper than 50 levels"),
         ("? [a, b]\n: 1\n", "1: a field's name must be a string"),
+        (APP.replace("kind: MainstreamApp", "kind: [a]"), "2: kind: unknown kind ['a']; expected EdgeNode or MainstreamApp"),
+        ("a: 1\nb: \x1b[31m\n", "2: holds the character U+001B"),
         ("", " holds no EdgeNode and no MainstreamApp"),
         ("apiVersion: v1\nkind: Secret\n", " holds no EdgeNode and no MainstreamApp"),
     ],
@@ -279,3 +286,33 @@ def test_paths_that_hold_nothing(tmp_path: Path) -> None:
     assert "no such file or folder" in said(tmp_path / "nowhere")
     write(tmp_path).joinpath("inner").mkdir()
     assert "has no manifest (*.yaml, *.yml, *.json) in it" in said(tmp_path)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["box", "Auto", "1/2"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_stands_in_a_field_a_manifest_is_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
+    """Any field of valid manifests replaced by anything: no other error."""
+    documents = [*yaml.safe_load_all(NODE), *yaml.safe_load_all(APP)]
+    at: Any = data.draw(st.sampled_from(documents))
+    while True:
+        key = data.draw(st.sampled_from(sorted(at) if isinstance(at, dict) else range(len(at))))
+        if not isinstance(at[key], dict | list) or data.draw(st.booleans()):
+            break
+        at = at[key]
+    at[key] = data.draw(JSON)
+    path = tmp_path / "m.yaml"
+    path.write_text(yaml.safe_dump_all(documents, allow_unicode=True))
+    with contextlib.suppress(InputError):
+        load(path)

@@ -75,16 +75,19 @@ def read_run(path: Path) -> Run:
         read = {stream["name"]: int(stream["framesRead"]) for end in ends for stream in end.get("streams", ())}
         streams = {stream["name"]: _stream(stream, read.get(stream["name"])) for stream in header["streams"]}
         intervals: dict[str, list[Interval]] = {app["app"]: [] for app in header["apps"]}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except _FAULTS as error:
         raise _broken(path, records[0][0], error) from None
     for app, interval in _events(path, records, set(intervals)):
         intervals[app].append(interval)
     try:
         apps = {app["app"]: _app(app, streams, intervals[app["app"]]) for app in header["apps"]}
         return Run(path=path, edge_node=str(header["edgeNode"]), streams=streams, apps=apps, notes=tuple(notes))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except _FAULTS as error:
         raise _broken(path, records[0][0], error) from None
 
+
+_FAULTS = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+"""What reading a field of a foreign record can raise."""
 
 _REMEDY = "Write events with: mainstream run -f PATH --events FILE"
 
@@ -163,7 +166,7 @@ def _events(path: Path, records: list[tuple[int, dict[str, Any]]], known: set[st
             app, start = str(data["app"]), int(data["startFrame"])
             end = int(data["endFrame"]) if record["type"] == EVENT_ENDED else start
             event = str(data["event"])
-        except (KeyError, TypeError, ValueError) as error:
+        except _FAULTS as error:
             raise _broken(path, line, error) from None
         where = f"{path}:{line}"
         if app not in known:

@@ -126,8 +126,9 @@ class AppSpec(Document):
     def _consistent(self) -> Self:
         if (self.training is None) == (self.package is None):
             raise ValueError("give exactly one of training and package")
-        if len(set(self.events)) != len(self.events):
-            raise ValueError("an event is named twice in events")
+        for event in self.events:
+            if self.events.count(event) > 1:
+                raise ValueError(f"the event {event!r} is named twice in events")
         if BACKGROUND in self.events:
             raise ValueError(f"{BACKGROUND!r} is the label of everything that is no event; it cannot be an event")
         return self

@@ -85,8 +85,9 @@ class Stream(Document):
     @model_validator(mode="after")
     def _unique(self) -> Self:
         names = [view.name for view in self.views]
-        if len(set(names)) != len(names):
-            raise ValueError("two views of one stream have the same name")
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two views of one stream have the same name, {name!r}")
         return self
 
     def view(self, name: str) -> View | None:
@@ -123,8 +124,9 @@ class EdgeNodeSpec(Document):
     @model_validator(mode="after")
     def _unique(self) -> Self:
         names = [stream.name for stream in self.streams]
-        if len(set(names)) != len(names):
-            raise ValueError("two streams have the same name")
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two streams have the same name, {name!r}")
         return self
 
     @property

@@ -79,7 +79,13 @@ class _PlainLoader(yaml.SafeLoader):
 
 def read_yaml(text: str, *, where: str) -> Iterator[Located]:
     """The documents of a YAML file, empty ones left out; ``InputError`` names ``where`` and the line."""
-    loader = _PlainLoader(text, where)
+    try:
+        loader = _PlainLoader(text, where)
+    except yaml.reader.ReaderError as error:
+        raise InputError(
+            f"holds the character U+{ord(text[error.position]):04X}, which no manifest may hold",
+            where=f"{where}:{text.count(chr(10), 0, error.position) + 1}",
+        ) from None
     try:
         while loader.check_node():
             node = loader.get_node()

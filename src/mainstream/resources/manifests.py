@@ -187,7 +187,7 @@ class _Reader:
             self.notes.append(f"{origin.at()}: kind {kind!s} is not Mainstream's; left alone")
             return None
         wrong = False
-        if kind not in _KINDS:
+        if not isinstance(kind, str) or kind not in _KINDS:
             wanted = f'; did you mean "{near[0]}"?' if near else f"; expected {' or '.join(_KINDS)}"
             problem = "kind: required field is missing" if kind is None else f"kind: unknown kind {kind!r}"
             self.problems.append(InputError(problem + wanted, where=origin.at(("kind",))))
