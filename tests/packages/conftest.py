@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mainstream.basednn import BaseDnn, BaseDnnConfig, Preprocessing, Segment
-from mainstream.documents import canonical_json, sha256
+from mainstream.documents import sha256
 from mainstream.events import EventProfile
 from mainstream.packages.artifacts import read_mpackage, write_base_dnn, write_mpackage
 from mainstream.packages.folder import StoreFolder
@@ -173,13 +173,7 @@ def sample(tmp_path: Path) -> Sample:
     return Sample(folder=folder, base=base, package=package)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def candidate() -> Callable[..., Candidate]:
     """Makes candidates."""
     return make_candidate
-
-
-@pytest.fixture
-def canonical() -> Callable[[Any], bytes]:
-    """Canonical JSON."""
-    return canonical_json

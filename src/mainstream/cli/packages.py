@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 
 import typer
-from rich.console import RenderableType
 
 from mainstream.cli.output import DEFAULT_STORE, Format, Output, OutputOption, StoreOption
 from mainstream.cli.packages_view import inspect_view, list_view, verify_view
@@ -12,7 +11,6 @@ from mainstream.packages.artifacts import KINDS, MPACKAGE_TYPE, read_base_dnn, r
 from mainstream.packages.contents import Content, content, contents, shared_bytes, shared_with, verify
 from mainstream.packages.folder import StoreFolder
 from mainstream.packages.manifest import printable
-from mainstream.packages.mpackage import MPackageConfig
 
 command = typer.Typer(no_args_is_help=True, help="M-Packages and base DNNs of a store: what is there, is it sound.")
 
@@ -49,8 +47,8 @@ def inspect(name: NameArgument, store: StoreOption = DEFAULT_STORE, output: Outp
         raise PackageError(fault, where=f"{layout.root}: {printable(name)}")
     others = contents(layout)
     shared = shared_with(one, others)
-    config: Any = read_mpackage(layout, one.digest).config if one.kind == KINDS[MPACKAGE_TYPE] else None
-    config = config or read_base_dnn(layout, one.digest).config
+    is_package = one.kind == KINDS[MPACKAGE_TYPE]
+    config = read_mpackage(layout, one.digest).config if is_package else read_base_dnn(layout, one.digest).config
     blobs = [
         {
             "piece": piece.what,
@@ -63,10 +61,7 @@ def inspect(name: NameArgument, store: StoreOption = DEFAULT_STORE, output: Outp
     ]
     plain = {**_row(one, others), "config": config.plain(), "blobs": blobs}
 
-    def view() -> RenderableType:
-        return inspect_view(plain, config if isinstance(config, MPackageConfig) else None, layout.names())
-
-    Output(output).result(plain, view)
+    Output(output).result(plain, lambda: inspect_view(plain, config, layout.names()))
 
 
 @command.command("verify")

@@ -7,7 +7,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from mainstream.packages.artifacts import BASE_DNN_TYPE, KINDS
+from mainstream.basednn import INPUT, BaseDnnConfig
+from mainstream.events import EventProfile
 from mainstream.packages.manifest import printable
 from mainstream.packages.mpackage import THRESHOLDS, Candidate, MPackageConfig
 
@@ -42,56 +43,55 @@ def list_view(rows: list[dict[str, Any]], totals: dict[str, int]) -> RenderableT
     return Group(table, Text(words))
 
 
-def inspect_view(plain: Mapping[str, Any], config: MPackageConfig | None, names: Mapping[str, str]) -> RenderableType:
+def inspect_view(
+    plain: Mapping[str, Any], config: BaseDnnConfig | MPackageConfig, names: Mapping[str, str]
+) -> RenderableType:
     """An artifact with its candidates (of an M-Package) and blobs; ``names`` are those of the store's index."""
-    parts: list[RenderableType] = [_head(plain, names)]
-    if config is not None:
-        parts.append(_candidates(config))
-    parts.append(_blobs(plain["blobs"]))
-    return Group(*parts)
-
-
-def _head(plain: Mapping[str, Any], names: Mapping[str, str]) -> RenderableType:
-    config = plain["config"]
-    height, width, channels = config["inputShape"]
+    height, width, channels = config.input_shape
+    shared = f"of which {_megabytes(plain['sharedBytes'])} MB shared with others"
     lines = [
         ("name", plain["name"] or "-"),
         ("kind", plain["kind"]),
         ("digest", plain["digest"]),
-        (
-            "size",
-            f"{_megabytes(plain['sizeBytes'])} MB, of which {_megabytes(plain['sharedBytes'])} MB shared with others",
-        ),
-        ("input", f"{height} x {width} x {channels} {config['preprocessing']['colourOrder']}"),
+        ("size", f"{_megabytes(plain['sizeBytes'])} MB, {shared}"),
+        ("input", f"{height} x {width} x {channels} {config.preprocessing.colour_order}"),
+        *(_about_base(config) if isinstance(config, BaseDnnConfig) else _about_package(config, names)),
     ]
-    if plain["kind"] == KINDS[BASE_DNN_TYPE]:
-        lines += [
-            ("architecture", f"{config['architecture']} {config.get('alpha', '')}".strip()),
-            ("weights", config["weightsName"]),
-            ("branchpoints", f"{len(config['segments']) + 1}, input to {config['segments'][-1]['end']}"),
-        ]
-    else:
-        base = next((name for name, digest in names.items() if digest == config["baseDnn"]), "not in this store")
-        lines += [
-            ("base DNN", f"{config['baseDnn']} ({base})"),
-            ("classes", ", ".join(config["classes"])),
-            ("events", ", ".join(config["events"])),
-            ("event profile", _profile(config.get("eventProfile"))),
-            ("measured", config["measuredBy"]),
-        ]
     grid = Table.grid(padding=(0, 2))
     for label, value in lines:
         grid.add_row(Text(label, style="bold"), _text(value))
-    return grid
+    tables = [_candidates(config)] if isinstance(config, MPackageConfig) else []
+    return Group(grid, *tables, _blobs(plain["blobs"]))
 
 
-def _profile(profile: dict[str, str] | None) -> str:
+def _about_base(config: BaseDnnConfig) -> list[tuple[str, str]]:
+    width = "" if config.alpha is None else f" {config.alpha:g}"
+    return [
+        ("architecture", f"{config.architecture}{width}"),
+        ("weights", config.weights_name),
+        ("branchpoints", f"{len(config.branchpoints)}, {INPUT} to {config.branchpoints[-1]}"),
+    ]
+
+
+def _about_package(config: MPackageConfig, names: Mapping[str, str]) -> list[tuple[str, str]]:
+    base = next((name for name, digest in names.items() if digest == config.base_dnn), "not in this store")
+    how = f" ({config.event_profile_measured})" if config.event_profile_measured else ""
+    return [
+        ("base DNN", f"{config.base_dnn} ({base})"),
+        ("classes", ", ".join(config.classes)),
+        ("events", ", ".join(config.events)),
+        ("event profile", f"{_profile(config.event_profile)}{how}"),
+        ("accuracy by", config.measured_by),
+    ]
+
+
+def _profile(profile: EventProfile | None) -> str:
     if profile is None:
         return "none"
-    gap = f", gaps {profile['gapSeconds']} s" if "gapSeconds" in profile else ""
+    gap = "" if profile.gap_seconds is None else f", gaps {float(profile.gap_seconds):.4g} s"
     return (
-        f"events {profile['lengthSeconds']} s{gap}, frequency {profile['frequency']}, "
-        f"correlation {profile['correlation']} at {profile['correlationFps']} fps"
+        f"events {float(profile.length_seconds):.4g} s{gap}, frequency {profile.frequency:.3g}, "
+        f"correlation {profile.correlation:.3g} at {float(profile.correlation_fps):.4g} fps"
     )
 
 
