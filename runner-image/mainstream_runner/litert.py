@@ -8,7 +8,6 @@ memory for the whole process, where an interpreter for each level takes 373.)
 import atexit
 import os
 import tempfile
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -33,19 +32,13 @@ _STANDARD_ERROR = 2
 
 
 class LiteRT:
-    """The engine. One environment serves all its models."""
+    """The engine. One environment serves all models of the process."""
 
     name: Literal["LiteRT", "OpenVINO"] = "LiteRT"
 
     def __init__(self) -> None:
-        import ai_edge_litert
-
         self.version = version("ai-edge-litert")
-        libraries = str(Path(ai_edge_litert.__file__).parent)
-        with _quiet():
-            self._environment = Environment.create(options=EnvironmentOptions(runtime_path=libraries))
-        weakref.finalize(self, _quietly, self._environment.close)
-        _be_quiet_at_the_end()
+        self._environment = _environment()
 
     def load(self, joined: Joined, *, levels: Sequence[int], threads: int, folder: Path) -> "LiteRTModel":
         """See ``Engine.load``."""
@@ -134,11 +127,11 @@ def _quiet() -> Iterator[Callable[[], str]]:
 
 
 @cache
-def _be_quiet_at_the_end() -> None:
-    """LiteRT logs once more when the process ends, after all that Python has to say."""
-    atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), _STANDARD_ERROR))
+def _environment() -> Environment:
+    """Lives as long as the process. It logs once more at its very end, after all that Python has to say."""
+    import ai_edge_litert
 
-
-def _quietly(work: Callable[[], None]) -> None:
     with _quiet():
-        work()
+        made = Environment.create(options=EnvironmentOptions(runtime_path=str(Path(ai_edge_litert.__file__).parent)))
+    atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), _STANDARD_ERROR))
+    return made
