@@ -1,0 +1,196 @@
+"""What sharing is worth: engine time of eight applications on one stream, against that of one.
+
+``python benchmarks/sharing.py [--threads 2] [--rounds 20]`` builds MobileNet-224 and eight heads as the trainer makes them,
+runs all contenders in turn within one process and prints medians. Weights are random: they do not change the speed. Exit
+status 1 if eight applications under Max-Sharing take more than 1.15 times the engine time of one.
+
+A neighbour on the machine only ever adds time, and adds it to whoever is running: so contenders run in a new order each round,
+short ones several times, and ratios are those of the lower quartiles.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from mainstream.packages.folder import StoreFolder
+from mainstream_runner.hardware import hardware
+from mainstream_runner.litert import LiteRT
+from mainstream_runner.merge import Branch, Joined
+from mainstream_trainer.architectures import POOLED
+from mainstream_trainer.basednn import import_base_dnn, load_keras
+from mainstream_trainer.finetune import branch_model
+from mainstream_trainer.keras_runtime import keras, tensorflow
+from mainstream_trainer.tflite import export_tflite
+
+APPS = 8
+CLASSES = 2
+LIMIT = 1.15
+WARM_ROUNDS = 2
+SHORT_RUNS = 5
+"""Runs in a round of a contender that runs the network once; those that run it eight times run once."""
+DEEPEST_MAP = "conv_pw_13"
+"""The last cut before pooling: here every app pools for itself."""
+
+ONE = "one application"
+MAX_SHARING = f"{APPS} applications, Max-Sharing"
+
+Pixels = NDArray[np.float32]
+Contender = Callable[[Pixels], Any]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=20)
+    arguments = parser.parse_args()
+    tensorflow().config.threading.set_intra_op_parallelism_threads(arguments.threads)
+    with ExitStack() as open_things:
+        folder = Path(open_things.enter_context(tempfile.TemporaryDirectory()))
+        contenders = build(folder, threads=arguments.threads)
+        pixels = np.random.default_rng(0).uniform(-1, 1, (1, 224, 224, 3)).astype(np.float32)
+        seconds = run_in_turn(contenders, pixels, rounds=arguments.rounds)
+    print_table(seconds, threads=arguments.threads)
+    ratio = times_one(seconds, MAX_SHARING)
+    print(f"{APPS} applications under Max-Sharing take {ratio:.3f} times the engine time of one (limit {LIMIT})")
+    return 0 if ratio <= LIMIT else 1
+
+
+def build(folder: Path, *, threads: int) -> dict[str, Contender]:
+    """Everything that is compared, by name."""
+    layout = StoreFolder(folder / "store").layout
+    print("importing MobileNet-224 with random weights ...", flush=True)
+    base, _ = import_base_dnn(layout, name="MobileNet", input_size=224, weights="random", start=no_progress)
+    network = load_keras(base, layout)
+    segments = [layout.read_blob(segment.digest) for segment in base.config.segments]
+    print(f"exporting {APPS} heads and the whole network ...", flush=True)
+    pooled = [Branch(depth=len(segments), model=head(network, base, POOLED, seed)) for seed in range(APPS)]
+    depth = base.config.depth(DEEPEST_MAP)
+    maps = [Branch(depth=depth, model=head(network, base, DEEPEST_MAP, seed)) for seed in range(APPS)]
+    models = [whole_network(network, seed) for seed in range(APPS)]
+    whole = export_tflite(models[0])
+    engine = LiteRT()
+
+    def merged(name: str, branches: list[Branch]) -> Contender:
+        place = folder / name
+        place.mkdir()
+        model = engine.load(Joined(segments, branches), levels=(len(branches),), threads=threads, folder=place)
+        return model.run
+
+    functions = [compiled(model) for model in models]
+    interpreters = [interpreter(whole, threads) for _ in range(APPS)]
+    return {
+        ONE: merged("one", pooled[:1]),
+        MAX_SHARING: merged("pooled", pooled),
+        f"{APPS} applications, all after {DEEPEST_MAP}": merged("maps", maps),
+        "bare engine: the whole network as one .tflite": interpreters[0],
+        f"{APPS} LiteRT interpreters, one per application": together(interpreters),
+        "one tf.function": functions[0],
+        f"{APPS} tf.functions, one per application": together(functions),
+    }
+
+
+def head(network: Any, base: Any, branchpoint: str, seed: int) -> bytes:
+    """A branch as the trainer makes it, with a classifier of its own."""
+    branch = branch_model(network, base, branchpoint, CLASSES)
+    weights = branch.get_weights()
+    weights[-2] = np.random.default_rng(seed).normal(0, 0.05, weights[-2].shape).astype(np.float32)
+    branch.set_weights(weights)
+    return export_tflite(branch)
+
+
+def whole_network(network: Any, seed: int) -> Any:
+    """An application's own copy of the whole network with its head: what No-Sharing runs."""
+    keras().utils.set_random_seed(seed)
+    copy = keras().models.clone_model(network)
+    copy.set_weights(network.get_weights())
+    scores = keras().layers.Dense(CLASSES, activation="softmax")(copy.outputs[0])
+    return keras().Model(copy.inputs[0], scores)
+
+
+def compiled(model: Any) -> Contender:
+    """The model as TensorFlow runs it at its best without a converter."""
+    tf = tensorflow()
+    function = tf.function(lambda pixels: model(pixels, training=False)).get_concrete_function(
+        tf.TensorSpec((1, 224, 224, 3), tf.float32)
+    )
+    return lambda pixels: function(tf.constant(pixels)).numpy()
+
+
+def interpreter(model: bytes, threads: int) -> Contender:
+    """A LiteRT interpreter of its own."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    made = Interpreter(model_content=model, num_threads=threads)
+    made.allocate_tensors()
+    place, output = made.get_input_details()[0]["index"], made.get_output_details()[0]["index"]
+
+    def run(pixels: Pixels) -> Any:
+        made.set_tensor(place, pixels)
+        made.invoke()
+        return made.get_tensor(output)
+
+    return run
+
+
+def together(contenders: list[Contender]) -> Contender:
+    """All of them, one after another, on the same frame."""
+    return lambda pixels: [run(pixels) for run in contenders]
+
+
+def run_in_turn(contenders: dict[str, Contender], pixels: Pixels, *, rounds: int) -> dict[str, list[float]]:
+    """Seconds of each run; see the module for the order."""
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    generator = np.random.default_rng(0)
+    once = [name for name in contenders if name.endswith("one per application")]
+    often = [name for name in contenders if name not in once]
+    for number in range(WARM_ROUNDS + rounds):
+        order = [*once, *(name for name in often for _ in range(SHORT_RUNS))]
+        for place in generator.permutation(len(order)):
+            name = order[place]
+            started = time.perf_counter()
+            contenders[name](pixels)
+            if number >= WARM_ROUNDS:
+                seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
+def times_one(seconds: dict[str, list[float]], name: str) -> float:
+    """The lower quartile of its times, in those of one application."""
+    return float(np.percentile(seconds[name], 25) / np.percentile(seconds[ONE], 25))
+
+
+def print_table(seconds: dict[str, list[float]], *, threads: int) -> None:
+    """Medians, quartiles and ratios."""
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    table = Table(
+        title=f"MobileNet-224, f32, {threads} threads, {hardware()}",
+        caption=f"load averages of the machine: {load} (above {threads} it has other work to do)",
+    )
+    table.add_column("engine time of one frame")
+    for column in ("runs", "median, ms", "quartiles, ms", "times one application"):
+        table.add_column(column, justify="right")
+    for name, values in seconds.items():
+        low, middle, high = np.percentile(np.array(values) * 1e3, (25, 50, 75))
+        ratio = f"{times_one(seconds, name):.3f}"
+        table.add_row(name, str(len(values)), f"{middle:.2f}", f"{low:.2f} to {high:.2f}", ratio)
+    Console(width=120).print(table)
+
+
+def no_progress(_description: str, _total: int) -> Callable[..., None]:
+    """Benchmarks print a line instead of bars."""
+    return lambda _steps=1: None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
