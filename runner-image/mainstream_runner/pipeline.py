@@ -5,17 +5,14 @@ fast as possible it takes them by stream time and gives the same records each ti
 that come too late are dropped and counted. Nothing here grows with the length of a stream.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from fractions import Fraction
 from threading import Event
 from typing import Protocol
 
-from mainstream.errors import InputError
 from mainstream.schedule import Schedule, ScheduledApp
+from mainstream_runner.clock import Clock
 from mainstream_runner.deadlines import MAX_BOUNDS, Deadlines, DropReason, bound_seconds
 from mainstream_runner.engine import Output, Pixels
 from mainstream_runner.events import Records
@@ -24,32 +21,11 @@ from mainstream_runner.ingest import Convert, Prepared, StemPlan, StreamReader, 
 from mainstream_runner.sinks.jsonl import Sink
 from mainstream_runner.source import FrameSource
 from mainstream_runner.summary import AppCount, StemCount, StreamSummary, Summary
-from mainstream_runner.voting import Detection, EndReason, Look, Voting, end_rule
+from mainstream_runner.verdicts import Verdicts
+from mainstream_runner.voting import Detection, EndReason, Voting, end_rule
 
 STOP_CHECK_SECONDS = 0.2
 """How long the loop may sleep before it looks whether it should stop."""
-
-
-class Clock(Protocol):
-    """Where the loop gets its times from."""
-
-    def seconds(self) -> float:
-        """Monotonic seconds."""
-        ...
-
-    def utc(self) -> datetime: ...
-
-
-class SystemClock:
-    """The machine's clocks."""
-
-    def seconds(self) -> float:
-        """Monotonic seconds."""
-        return time.perf_counter()
-
-    def utc(self) -> datetime:
-        """Now, UTC."""
-        return datetime.now(UTC)
 
 
 class StemEngine(Protocol):
@@ -62,33 +38,6 @@ class StemEngine(Protocol):
 
 Watch = Callable[[str, int], None]
 """Told now and then how many more frames of a stream were read."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdicts:
-    """How an app turns probabilities into a look."""
-
-    app: ScheduledApp
-    events: tuple[int, ...]
-
-    @classmethod
-    def of(cls, app: ScheduledApp) -> "Verdicts":
-        """Of the app's events those that its branch knows; ``InputError`` if it knows none."""
-        if not set(app.events) & set(app.classes):
-            raise InputError(
-                f"events: none of {', '.join(app.events)} is a class of its M-Package ({', '.join(app.classes)})",
-                where=f"app {app.app!r}",
-                remedy="Train the app again, or name events that it was trained for.",
-            )
-        return cls(app=app, events=tuple(app.classes.index(event) for event in app.events if event in app.classes))
-
-    def look(self, probabilities: Output, frame: int, seconds: Fraction) -> Look:
-        """Positive if the summed probability of the app's events reaches its threshold."""
-        of_events = [float(probabilities[place]) for place in self.events]
-        score = sum(of_events)
-        likeliest = self.app.classes[self.events[of_events.index(max(of_events))]]
-        positive = score * 10 >= self.app.threshold
-        return Look(frame=frame, seconds=seconds, positive=positive, label=likeliest, score=score)
 
 
 class Pipeline:

@@ -127,10 +127,11 @@ def _read_schedule(path: Path) -> "Schedule":
 def _run(
     out: Output, schedule: "Schedule", store: Path, *, events: Path | None, until_end: bool, real_time: bool | None
 ) -> int:
+    from mainstream_runner.clock import SystemClock
     from mainstream_runner.convert import SwscaleConvert
     from mainstream_runner.ingest import stream_plans
     from mainstream_runner.interrupts import interrupts
-    from mainstream_runner.pipeline import Pipeline, SystemClock
+    from mainstream_runner.pipeline import Pipeline
     from mainstream_runner.source import open_stream
 
     if not schedule.apps:

@@ -11,8 +11,9 @@ from mainstream.basednn import Preprocessing
 from mainstream.documents import sha256
 from mainstream.resources.edgenode import File, Source
 from mainstream.schedule import Schedule, ScheduledApp, ScheduledStream, Stem
+from mainstream_runner.clock import SystemClock
 from mainstream_runner.convert import SwscaleConvert
-from mainstream_runner.pipeline import Pipeline, SystemClock
+from mainstream_runner.pipeline import Pipeline
 from mainstream_runner.source import FileSource
 
 WARM_FRAMES, FRAMES = 2_000, 12_000

@@ -20,11 +20,12 @@ from mainstream.errors import OperationError
 from mainstream.resources.edgenode import File, Source
 from mainstream.sampling import Cycle, rates_on_offer
 from mainstream.schedule import Schedule, ScheduledApp, ScheduledStream, Stem, StemSegment
+from mainstream_runner.clock import SystemClock
 from mainstream_runner.convert import SwscaleConvert
 from mainstream_runner.deadlines import MAX_BOUNDS, Deadlines, bound_seconds
 from mainstream_runner.frames import Frame
 from mainstream_runner.ingest import NetworkInput, Prepared, stream_plans
-from mainstream_runner.pipeline import Pipeline, SystemClock
+from mainstream_runner.pipeline import Pipeline
 from mainstream_runner.source import FileSource, SourceInfo, StreamEnd
 
 CAFFE = Preprocessing(mean=(127.5, 127.5, 127.5), divisor=127.5)
