@@ -100,7 +100,7 @@ def test_verify_names_blob_and_artifact(sample: Any):
     done = sample.run("verify")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert "2 of 2 artifacts are broken" in done.stderr
+    assert "broken artifacts: 2 of 2" in done.stderr
     for name in (BASE, APPLE):
         assert f"{name}: segment conv1: blob {segment.digest} holds other bytes" in done.stderr
     assert "make the artifacts again" in done.stderr

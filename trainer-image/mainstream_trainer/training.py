@@ -13,7 +13,7 @@ from typing import Any
 
 from mainstream.basednn import BaseDnn
 from mainstream.documents import canonical_json, sha256
-from mainstream.errors import InputError
+from mainstream.errors import InputError, PackageError
 from mainstream.events import EventProfile, measured_profile
 from mainstream.packages.artifacts import read_mpackage, write_mpackage
 from mainstream.packages.files import write_whole
@@ -78,10 +78,15 @@ class Outcome:
 
 
 def existing(task: Task, store: StoreFolder) -> MPackage | None:
-    """The M-Package, if this very training has been done before."""
+    """The M-Package, if this very training has been done before; a damaged one counts as not there and is made again."""
     if task.name not in store.layout.names():
         return None
-    package = read_mpackage(store.layout, task.name)
+    try:
+        package = read_mpackage(store.layout, task.name)
+        for candidate in package.config.candidates:
+            store.layout.blob_path(candidate.branch_digest, size=candidate.branch_size)
+    except PackageError:
+        return None
     return package if package.config.training_hash == task.hash else None
 
 

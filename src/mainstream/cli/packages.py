@@ -91,8 +91,7 @@ def verify_(
     if broken:
         lines = [f"{one.content.label}: {fault}" for one in broken for fault in one.faults]
         raise OperationError(
-            f"{len(broken)} of {len(checked)} artifacts {'is' if len(broken) == 1 else 'are'} broken\n  "
-            + "\n  ".join(lines),
+            f"broken artifacts: {len(broken)} of {len(checked)}\n  " + "\n  ".join(lines),
             where=layout.root,
             remedy=f"Delete the named blobs (below {layout.root / 'blobs'}), then make the artifacts again: "
             "mainstream base import, mainstream train.",
