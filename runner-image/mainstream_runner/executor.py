@@ -9,6 +9,7 @@ import numpy as np
 
 from mainstream.errors import PackageError
 from mainstream.schedule import Schedule, ScheduledApp, Stem
+from mainstream_runner.allocator import release_freed_memory
 from mainstream_runner.engine import Engine, Output, Pixels
 from mainstream_runner.ingest import fastest_first
 from mainstream_runner.levels import levels
@@ -120,4 +121,5 @@ def open_stems(
             open_things.callback(executor.close)
             executors[stem.name] = executor
             ready(stem.name)
+        release_freed_memory()
         yield executors

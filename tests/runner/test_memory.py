@@ -1,111 +1,87 @@
-"""A long stream leaks nothing: frames, looks and events come and go."""
+"""What a runner with eight applications at eight rates takes (architecture, decision 2)."""
 
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mainstream.documents import sha256
+from mainstream.packages.folder import StoreFolder
+from mainstream.schedule import Schedule
+from mainstream_runner.standin import stand_in
+
+PRIVATE_MB, RESIDENT_MB = 250, 800
+
+PROGRAM = """
+import json, sys
 from fractions import Fraction
 from pathlib import Path
-from threading import Event
-from typing import Any
 
 import numpy as np
 
-from mainstream.basednn import Preprocessing
-from mainstream.documents import sha256
-from mainstream.resources.edgenode import File, Source
-from mainstream.schedule import Schedule, ScheduledApp, ScheduledStream, Stem
-from mainstream_runner.clock import SystemClock
-from mainstream_runner.convert import SwscaleConvert
-from mainstream_runner.pipeline import Pipeline
-from mainstream_runner.source import FileSource
+from mainstream.schedule import Schedule
+from mainstream_runner.executor import open_stems
+from mainstream_runner.litert import LiteRT
+import mainstream_runner.convert, mainstream_runner.pipeline
 
-WARM_FRAMES, FRAMES = 2_000, 12_000
-ALLOWED_KB = 2_048
-"""Ten thousand frames of 64 x 48 leaking would be 46 MB, their records 5 MB."""
+folder = Path(sys.argv[1])
+schedule = Schedule.from_json((folder / "schedule.json").read_bytes(), where="schedule")
 
+def read(digest):
+    return (folder / digest.removeprefix("sha256:")).read_bytes()
 
-class Blinking:
-    """An engine that sees an event in every other ten frames."""
+def megabytes(key):
+    status = Path("/proc/self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith(key)).split()[1]) / 1024
 
-    def __init__(self) -> None:
-        self.calls = 0
-
-    def run(self, _pixels: np.ndarray, due: int) -> list[np.ndarray]:
-        self.calls += 1
-        probability = float(self.calls // 10 % 2)
-        return [np.array([1 - probability, probability], np.float32)] * due
-
-
-class Nowhere:
-    def write(self, record: Any) -> None:
-        """Forget it."""
-
-
-def private_kb() -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+with open_stems(schedule, read=read, engine=LiteRT()) as stems:
+    stem = next(iter(stems.values()))
+    pixels = np.zeros((1, *schedule.stems[0].input_shape), np.float32)
+    for round in range(3):
+        for due in range(1, 9):
+            stem.run(pixels, due)
+    before = megabytes("RssAnon")
+    for round in range(int(sys.argv[2])):
+        stem.run(pixels, 1 + round % 8)
+    heavy = [name for name in ("tensorflow", "keras") if name in sys.modules]
+    print(json.dumps({
+        "private": megabytes("RssAnon"), "resident": megabytes("VmRSS"), "grown": megabytes("RssAnon") - before,
+        "heavy": heavy,
+    }))
+"""
 
 
-def test_a_long_stream_keeps_its_memory(make_video) -> None:
-    """Private memory after 12,000 looped frames is what it was after 2,000."""
-    stem = Stem(
-        name="s/full/base",
-        stream="s",
-        view="full",
-        base_dnn=sha256(b"base"),
-        input_shape=(32, 32, 3),
-        preprocessing=Preprocessing(mean=(127.5, 127.5, 127.5), divisor=127.5),
-        segments=(),
+def _figures(folder: Path, runs: int) -> dict[str, Any]:
+    command = [sys.executable, "-c", PROGRAM, str(folder), str(runs)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    return dict(json.loads(ended.stdout))
+
+
+@pytest.mark.slow
+def test_eight_applications_at_eight_rates_stay_small(tmp_path: Path, make_schedule: Callable[..., Schedule]) -> None:
+    """MobileNet-224 with branches at mixed cuts: 250 MB private, 800 MB resident, no TensorFlow, and no growth with frames."""
+    from mainstream_trainer.basednn import import_base_dnn
+
+    layout = StoreFolder(tmp_path / "store").layout
+    base, _ = import_base_dnn(
+        layout, name="MobileNet", input_size=224, weights="random", start=lambda _what, _n: lambda _n=1: None
     )
-    apps = tuple(
-        ScheduledApp(
-            app=f"default/app-{fps}",
-            stem=stem.name,
-            package=sha256(b"package"),
-            branchpoint="input",
-            depth=0,
-            branch_digest=sha256(b"branch"),
-            planned_seconds=0.0,
-            fps=Fraction(fps),
-            votes=2,
-            threshold=5,
-            expected_f1=0.5,
-            classes=("background", "a"),
-            events=("a",),
-        )
-        for fps in (15, 7, 1)
-    )
-    video = make_video("a.mp4", frames=100)
-    stream = ScheduledStream(name="s", source=Source(file=File(path=str(video), loop=True)), capture_fps=15, views=())
-    schedule = Schedule(
-        edge_node="box",
-        engine="LiteRT",
-        threads=1,
-        memory_bytes=1 << 30,
-        cost=0.0,
-        budget=1.0,
-        streams=(stream,),
-        stems=(stem,),
-        apps=apps,
-    )
-    stop, seen, samples = Event(), 0, []
-
-    def watch(_stream: str, frames: int) -> None:
-        nonlocal seen
-        if seen < WARM_FRAMES <= seen + frames or seen < FRAMES <= seen + frames:
-            samples.append(private_kb())
-        seen += frames
-        if seen >= FRAMES:
-            stop.set()
-
-    with FileSource(video, capture_fps=Fraction(15), loop=True) as source:
-        pipeline = Pipeline(
-            schedule,
-            sources={"s": source},
-            engines={stem.name: Blinking()},
-            convert=SwscaleConvert,
-            sink=Nowhere(),
-            clock=SystemClock(),
-            stop=stop,
-            watch=watch,
-        )
-        summary = pipeline.run()
-    assert summary.apps["default/app-15"].events > 500
-    assert samples[1] - samples[0] < ALLOWED_KB
+    segments = [layout.read_blob(segment.digest) for segment in base.config.segments]
+    apps = []
+    for place, depth in enumerate((13, 12, 11, 9, 9, 8, 6, 6)):
+        branch = stand_in(segments[depth:], base.config.segments[-1].output_shape)
+        (tmp_path / sha256(branch).removeprefix("sha256:")).write_bytes(branch)
+        apps.append((depth, 15 - place, sha256(branch)))
+    for data in segments:
+        (tmp_path / sha256(data).removeprefix("sha256:")).write_bytes(data)
+    (tmp_path / "schedule.json").write_bytes(make_schedule(apps, base=base, threads=2).to_json())
+    figures = _figures(tmp_path, runs=200)
+    assert figures["heavy"] == []
+    assert figures["private"] <= PRIVATE_MB
+    assert figures["resident"] <= RESIDENT_MB
+    assert figures["grown"] <= 2
