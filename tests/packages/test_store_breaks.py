@@ -140,6 +140,9 @@ def test_a_write_that_the_disk_refuses_is_said_in_words(tmp_path: Path):
     assert unfinished(tmp_path) == []
 
 
+WITHOUT_RIGHTS = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+"""Root may read and write everything, whatever a file's mode; before a command this takes that right from it."""
+
 FULL_DISK = """
 import sys
 from pathlib import Path
@@ -190,9 +193,7 @@ def test_a_read_only_store_is_said_in_words(tmp_path: Path):
     folders = [root / "blobs" / "sha256", root / "blobs", root]
     for folder in folders:
         folder.chmod(0o555)
-    # Root may write everywhere, so it gives that right away first.
-    capabilities = "--bounding-set=-dac_override,-dac_read_search"
-    prefix = ["setpriv", capabilities] if os.access(root, os.W_OK) else []
+    prefix = WITHOUT_RIGHTS if os.access(root, os.W_OK) else []
     try:
         status, messages = finish(start(PUT_ONE, str(root), "ignore", prefix=prefix))
     finally:
@@ -204,6 +205,24 @@ def test_a_read_only_store_is_said_in_words(tmp_path: Path):
     assert "Choose a folder that you may use (--store DIR)" in messages
     assert "Traceback" not in messages
     assert OciLayout(root).read_blob(digest) == b"there before"
+
+
+LIST = "from mainstream.cli.main import main; main()"
+
+
+def test_a_store_that_one_may_not_read_is_said_in_words(tmp_path: Path):
+    """Not as an empty store, and without a stack trace."""
+    root = tmp_path / "oci"
+    OciLayout(root).put_blob(b"there before")
+    root.chmod(0)
+    prefix = WITHOUT_RIGHTS if os.access(root, os.R_OK) else []
+    try:
+        status, messages = finish(start(LIST, "packages", "list", "--store", str(tmp_path), prefix=prefix))
+    finally:
+        root.chmod(0o755)
+    assert status == 1
+    assert f"{root}: cannot read: Permission denied" in messages
+    assert "Traceback" not in messages
 
 
 def test_a_store_where_a_file_is_in_the_way_is_said_in_words(tmp_path: Path):

@@ -67,7 +67,9 @@ class OciLayout:
 
     def check_there(self) -> None:
         """``InputError`` if nothing was ever written here."""
-        if not self.root.is_dir():
+        with disk("read", self.root):
+            there = self.root.is_dir()
+        if not there:
             raise InputError("there is no store in this folder", where=self.root, remedy=_FILL)
 
     def stored(self) -> dict[str, int]:
@@ -84,7 +86,9 @@ class OciLayout:
     def entries(self) -> tuple[Descriptor, ...]:
         """The manifests that the index lists (``PackageError`` if the index is broken); none if there is no store yet."""
         path = self.root / "index.json"
-        if not path.exists() and not path.is_symlink():
+        with disk("read", self.root):
+            there = path.exists() or path.is_symlink()
+        if not there:
             return ()
         self._check_version()
         plain = _parse(
@@ -175,7 +179,8 @@ class OciLayout:
         blobs = self.root / "blobs" / "sha256"
         with disk("write to the store", self.root):
             blobs.mkdir(parents=True, exist_ok=True)
-        if (self.root / "oci-layout").exists():
+            there = (self.root / "oci-layout").exists()
+        if there:
             self._check_version()
         else:
             write_whole(self.root / "oci-layout", _LAYOUT)
