@@ -1,6 +1,7 @@
 """What an edge node's apps use of this machine: base DNNs, and of each stream the views and network inputs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mainstream.basednn import BaseDnn
@@ -50,25 +51,35 @@ def in_use(manifests: Manifests, layout: OciLayout, edge_node: EdgeNode) -> InUs
 def _base_dnns(manifests: Manifests, layout: OciLayout, app: MainstreamApp) -> tuple[BaseDnn, ...]:
     """That of the app's package; before it is trained, that which it will be trained on, if the store has it."""
     if app.spec.package is not None:
-        package = read_mpackage(layout, app.spec.package.reference)
-        return (read_base_dnn(layout, package.config.base_dnn),)
-    names = layout.names()
+        where = manifests.where(app, "spec", "package", "reference")
+        with _named("spec.package.reference", where, "Name an M-Package of the store: mainstream packages list"):
+            return (read_base_dnn(layout, read_mpackage(layout, app.spec.package.reference).config.base_dnn),)
     trained = f"mpackage/{app.metadata.namespace}/{app.metadata.name}"
-    if trained in names:
+    if trained in layout.names():
         return (read_base_dnn(layout, read_mpackage(layout, trained).config.base_dnn),)
-    if app.spec.training is not None:
-        wanted = app.spec.training.base_dnn
-        if wanted.reference in names:
+    wanted = app.spec.training.base_dnn if app.spec.training is not None else None
+    if wanted is not None and wanted.reference is not None:
+        where = manifests.where(app, "spec", "training", "baseDnn", "reference")
+        with _named("spec.training.baseDnn.reference", where, "Import it: mainstream base import"):
             return (read_base_dnn(layout, wanted.reference),)
-        imported = [read_base_dnn(layout, item.digest) for item in list_artifacts(layout) if item.kind == "base DNN"]
-        fitting = tuple(base for base in imported if wanted.architecture and _fits(base, wanted))
-        if fitting:
-            return fitting
-    raise InputError(
-        f"no M-Package yet of {app.key}, and its base DNN is not there",
-        where=layout.root,
-        remedy=f"Train first: mainstream train -f {manifests.path} --store {layout.root.parent}",
-    )
+    imported = [read_base_dnn(layout, item.digest) for item in list_artifacts(layout) if item.kind == "base DNN"]
+    fitting = tuple(base for base in imported if wanted is not None and _fits(base, wanted))
+    if not fitting:
+        raise InputError(
+            f"no M-Package yet of {app.key}, and no base DNN that it could be trained on",
+            where=layout.root,
+            remedy=f"Train first: mainstream train -f {manifests.path} --store {layout.root.parent}",
+        )
+    return fitting
+
+
+@contextmanager
+def _named(field: str, where: str, remedy: str) -> Iterator[None]:
+    """Say which field of which manifest named an artifact that cannot be read."""
+    try:
+        yield
+    except InputError as error:
+        raise type(error)(f"{field}: {error.problem}", where=where, remedy=remedy) from None
 
 
 def _fits(base: BaseDnn, wanted: BaseDnnRef) -> bool:
