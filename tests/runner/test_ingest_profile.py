@@ -10,8 +10,9 @@ import pytest
 
 from mainstream.basednn import Preprocessing
 from mainstream.resources.edgenode import View
+from mainstream_runner.engine import Pixels
 from mainstream_runner.frames import Frame
-from mainstream_runner.ingest import NetworkInput, Pixels
+from mainstream_runner.ingest import NetworkInput
 from mainstream_runner.ingest_profile import profile_ingest
 from mainstream_runner.source import FileSource
 

@@ -114,8 +114,8 @@ def test_the_table_names_every_branchpoint(
     ("change", "words"),
     [
         ({"base": "architecture: ResNet50"}, ["no M-Package yet of default/cats", "mainstream train -f"]),
-        ({"base": "reference: base/nothing"}, ["base/nothing", "manifests.yaml:29", "mainstream base import"]),
-        ({"package": "mpackage/default/nothing"}, ["mpackage/default/nothing", "manifests.yaml:28", "packages list"]),
+        ({"base": "reference: base/nothing"}, ["base/nothing", "manifests.yaml:28", "mainstream base import"]),
+        ({"package": "mpackage/default/nothing"}, ["mpackage/default/nothing", "manifests.yaml:27", "packages list"]),
         ({"engine": "OpenVINO"}, ["spec.runtime.engine", "OpenVINO", "manifests.yaml:7", "Auto"]),
         ({"video": "missing.mp4"}, ["missing.mp4", "does not exist", "gate"]),
         ({"suspend": "true"}, ["no MainstreamApp selects it", "manifests.yaml:4"]),
