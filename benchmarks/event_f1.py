@@ -39,11 +39,12 @@ from mainstream_demo.figures import NAMES, POLICIES, Policy
 from mainstream_demo.settings import APPS, DEMO, Settings
 from mainstream_demo.story import WEIGHTS
 from mainstream_demo.video import write_text
+from mainstream_runner.clock import SystemClock
 from mainstream_runner.convert import SwscaleConvert
 from mainstream_runner.executor import open_stems
 from mainstream_runner.frames import Frame
 from mainstream_runner.litert import LiteRT
-from mainstream_runner.pipeline import Pipeline, SystemClock
+from mainstream_runner.pipeline import Pipeline
 from mainstream_runner.source import SourceInfo, StreamEnd, open_stream
 
 TEST_FRAMES = 9000

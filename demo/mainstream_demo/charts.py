@@ -9,7 +9,18 @@ from html import escape
 from itertools import accumulate, pairwise
 from math import log
 
-from mainstream_demo.figures import NAMES, POLICIES, App, BudgetPoint, Interval, Lane, Policy, Report, Tree
+from mainstream_demo.figures import (
+    NAMES,
+    POLICIES,
+    App,
+    BudgetPoint,
+    Interval,
+    Lane,
+    Policy,
+    Report,
+    Tree,
+    over_streams,
+)
 
 COLOURS: dict[Policy, str] = {"Mainstream": "var(--mainstream)", "MaxSharing": "var(--max)", "NoSharing": "var(--no)"}
 
@@ -37,12 +48,11 @@ def legend(policies: Sequence[Policy] = POLICIES, *, marker: str = "") -> str:
 
 
 def f1_bars(apps: Sequence[App]) -> str:
-    """Measured F1 as bars, predicted F1 as a tick, for each app under each policy."""
+    """Measured F1 as bars, predicted F1 as a tick, for each application (mean over its streams) under each policy."""
     cards = []
-    for app in apps:
+    for name, results in over_streams(apps).items():
         rows = []
-        for policy in POLICIES:
-            result = app.results[policy]
+        for policy, result in results.items():
             if not result.admitted:
                 rows.append(f'<div class="bar"><span class="none">{NAMES[policy]}: did not fit</span></div>')
                 continue
@@ -54,9 +64,7 @@ def f1_bars(apps: Sequence[App]) -> str:
                 f'<span class="tick" style="left:{result.predicted_f1:.1%}"></span></span>'
                 f'<span class="value">{result.f1_model:.2f}</span></div>'
             )
-        cards.append(
-            f'<div class="app"><h4>{escape(app.name)} <small>{escape(app.stream)}</small></h4>{"".join(rows)}</div>'
-        )
+        cards.append(f'<div class="app"><h4>{escape(name)}</h4>{"".join(rows)}</div>')
     return f'<div class="bars">{"".join(cards)}</div>'
 
 

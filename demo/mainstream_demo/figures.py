@@ -1,5 +1,6 @@
 """The demo's figures: everything that its report shows, and what ``report.json`` holds. Nothing else feeds the report."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -55,6 +56,36 @@ class App(Figures):
     true_events: int
     results: dict[Policy, AppResult]
     candidates: tuple[Candidate, ...]
+
+
+class MeanResult(Figures):
+    """An application under one policy over all its streams; where it does not fit it counts as 0."""
+
+    streams: int
+    admitted: int
+    slowest_fps: float
+    fastest_fps: float
+    predicted_f1: Unit
+    f1_model: Unit
+
+
+def over_streams(apps: Sequence[App]) -> dict[str, dict[Policy, MeanResult]]:
+    """By application and policy, means over its streams."""
+    means: dict[str, dict[Policy, MeanResult]] = {}
+    for name in dict.fromkeys(app.name for app in apps):
+        means[name] = {}
+        for policy in POLICIES:
+            results = [app.results[policy] for app in apps if app.name == name]
+            rates = [result.fps for result in results if result.admitted]
+            means[name][policy] = MeanResult(
+                streams=len(results),
+                admitted=len(rates),
+                slowest_fps=min(rates, default=0.0),
+                fastest_fps=max(rates, default=0.0),
+                predicted_f1=sum(result.predicted_f1 for result in results) / len(results),
+                f1_model=sum(result.f1_model for result in results) / len(results),
+            )
+    return means
 
 
 class PolicyResult(Figures):

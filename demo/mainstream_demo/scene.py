@@ -45,7 +45,7 @@ class Difficulty:
     """Each colour channel of an object is scaled by up to this fraction, up or down: ripeness, coloured light."""
     noise: float = 9.0
     """Standard deviation of the noise, of 255; a grain is ``GRAIN`` pixels wide and high."""
-    crossing_seconds: tuple[float, float] = (0.5, 0.8)
+    crossing_seconds: tuple[float, float] = (0.45, 0.7)
     """Length of an event."""
     pause_seconds: tuple[float, float] = (0.4, 1.8)
     """Between an object's leaving (its middle) and the next one's coming."""

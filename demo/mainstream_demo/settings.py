@@ -21,19 +21,19 @@ class Settings:
     """``training_fps`` may be lower than ``fps``: the same seconds of belt in fewer pictures to train on."""
 
     seed: int = 1
-    streams: tuple[str, ...] = ("belt-1", "belt-2", "belt-3", "belt-4")
+    streams: tuple[str, ...] = ("belt-1", "belt-2", "belt-3", "belt-4", "belt-5", "belt-6")
     fps: Fraction = Fraction(15)
     training_fps: Fraction = Fraction(5)
     training_videos: int = 3
     training_frames: int = 1000
     """Of each training video."""
-    test_frames: int = 1350
+    test_frames: int = 1200
     """Of each stream."""
     input_size: int = 128
     branchpoints: tuple[str, ...] = ("conv_pw_9", "conv_pw_12", "pooled")
     epochs: int = 5
     threads: int = 1
-    utilizations: tuple[int, ...] = (5, 10, 20, 40, 80)
+    utilizations: tuple[float, ...] = (2.5, 5, 10, 20, 40)
     """Budgets that the plan is asked about, per cent of the engine's time."""
     difficulty: Difficulty = field(default_factory=Difficulty)
 

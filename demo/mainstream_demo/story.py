@@ -11,7 +11,7 @@ from mainstream.cli.output import Output
 from mainstream_demo import manifests, plans
 from mainstream_demo.belt import ASSETS
 from mainstream_demo.compose import compose
-from mainstream_demo.figures import NAMES, POLICIES, AppResult, Report
+from mainstream_demo.figures import NAMES, POLICIES, MeanResult, Report, over_streams
 from mainstream_demo.gather import gather
 from mainstream_demo.report import duration, render
 from mainstream_demo.settings import DEMO, Settings
@@ -120,11 +120,11 @@ def _step(
 def summary(report: Report) -> Table:
     """The table at the demo's end."""
     table = Table(title=f"Event F1, predicted / measured, at {report.utilization:g} % of the engine's time")
-    table.add_column("application")
+    table.add_column("application, mean over streams")
     for policy in POLICIES:
         table.add_column(NAMES[policy], justify="right")
-    for app in report.apps:
-        table.add_row(f"{app.stream}/{app.name}", *(_cell(app.results[policy]) for policy in POLICIES))
+    for name, results in over_streams(report.apps).items():
+        table.add_row(name, *(_cell(results[policy]) for policy in POLICIES))
     table.add_section()
     runs = [report.policies[policy] for policy in POLICIES]
     table.add_row("mean", *(f"{run.predicted_f1:.2f} / {run.f1_model:.2f}" for run in runs), style="bold")
@@ -139,7 +139,11 @@ def summary(report: Report) -> Table:
     return table
 
 
-def _cell(result: AppResult) -> str:
+def _cell(result: MeanResult) -> str:
     if not result.admitted:
         return "did not fit"
-    return f"{result.predicted_f1:.2f} / {result.f1_model:.2f}, {result.fps:4g} fps, {result.branchpoint}"
+    rates = f"{result.slowest_fps:g}"
+    if result.fastest_fps > result.slowest_fps:
+        rates = f"{rates} to {result.fastest_fps:g}"
+    left_out = f", not on {result.streams - result.admitted}" if result.admitted < result.streams else ""
+    return f"{result.predicted_f1:.2f} / {result.f1_model:.2f}, {rates} fps{left_out}"
