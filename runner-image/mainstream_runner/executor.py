@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mainstream.errors import PackageError
+from mainstream.errors import InputError, PackageError
 from mainstream.schedule import Schedule, ScheduledApp, Stem
 from mainstream_runner.allocator import release_freed_memory
 from mainstream_runner.engine import Engine, Output, Pixels
@@ -44,9 +44,15 @@ class StemExecutor:
         self._clock = clock
         self.calls = 0
         self.seconds = 0.0
-        deepest = max(app.depth for app in apps)
+        deepest = max(apps, key=lambda app: app.depth)
+        if deepest.depth > len(stem.segments):
+            raise InputError(
+                f"depth: {deepest.app} hangs on {deepest.depth} segments, but stem {stem.name} has {len(stem.segments)}",
+                where="schedule",
+                remedy="Plan again: mainstream plan -f PATH",
+            )
         joined = Joined(
-            [read(segment.digest) for segment in stem.segments[:deepest]],
+            [read(segment.digest) for segment in stem.segments[: deepest.depth]],
             [Branch(depth=app.depth, model=read(app.branch_digest)) for app in apps],
         )
         if joined.input_shape != (1, *stem.input_shape):

@@ -12,10 +12,11 @@ from ai_edge_litert.interpreter import Interpreter
 
 from mainstream.basednn import BaseDnn
 from mainstream.documents import sha256
-from mainstream.errors import OperationError, PackageError
+from mainstream.errors import InputError, OperationError, PackageError
 from mainstream.schedule import Schedule
 from mainstream_runner.engine import Engine, Model, Pixels
 from mainstream_runner.executor import StemExecutor, open_stems
+from mainstream_runner.graph import read
 from mainstream_runner.litert import LiteRT
 from mainstream_runner.merge import Branch, Joined, merge
 from mainstream_runner.standin import dense_head, stand_in
@@ -159,6 +160,34 @@ def test_a_branch_with_other_classes_is_refused(
     assert digest in str(caught.value)
 
 
+def test_weights_that_are_no_numbers_are_refused(
+    engine: Engine, make_schedule: Callable[..., Schedule], blobs: dict[str, bytes]
+) -> None:
+    """A branch that gives NaN would never detect anything, in silence."""
+    weights = read(dense_head(FEATURES)).buffers[0].tobytes()
+    head = dense_head(FEATURES).replace(weights, np.full(len(weights) // 4, np.nan, "<f4").tobytes())
+    digest = _put(blobs, head)
+    with (
+        pytest.raises(PackageError, match="no numbers for default/app-0"),
+        open_stems(make_schedule([(15, 5, digest)]), read=blobs.__getitem__, engine=engine),
+    ):
+        pass
+
+
+def test_a_schedule_with_too_short_a_stem_is_refused(
+    engine: Engine, make_schedule: Callable[..., Schedule], blobs: dict[str, bytes]
+) -> None:
+    """A schedule that was tampered with is wrong input, not a stack trace."""
+    schedule = make_schedule([(15, 5, _put(blobs, dense_head(FEATURES)))])
+    stem = schedule.stems[0]
+    short = schedule.model_copy(update={"stems": (stem.model_copy(update={"segments": stem.segments[:3]}),)})
+    with (
+        pytest.raises(InputError, match="hangs on 15 segments"),
+        open_stems(short, read=blobs.__getitem__, engine=engine),
+    ):
+        pass
+
+
 def test_a_full_disk_is_said(engine: Engine, tiny_segments: list[bytes], tmp_path: Path) -> None:
     """A folder that takes nothing is an OperationError, not a stack trace."""
     joined = Joined(tiny_segments, [Branch(depth=15, model=dense_head(FEATURES))])
@@ -172,6 +201,7 @@ def test_loading_prints_nothing(tiny_segments: list[bytes], tmp_path: Path) -> N
     model.write_bytes(merge(tiny_segments, [Branch(depth=15, model=dense_head(FEATURES))]))
     program = f"""
 import pathlib, numpy
+from mainstream_runner.graph import read
 from mainstream_runner.litert import LiteRT
 from mainstream_runner.merge import Branch, Joined
 engine = LiteRT()
