@@ -8,6 +8,8 @@ must not depend on it.
 import logging
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,12 +34,14 @@ def keras() -> Any:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
-    import tensorflow as tf
+    with silenced():
+        import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(processors())
     tf.get_logger().setLevel(logging.ERROR)
     logging.getLogger("absl").setLevel(logging.ERROR)
-    import keras as module
+    with silenced():
+        import keras as module
 
     module.config.set_floatx("float32")
     module.config.set_image_data_format("channels_last")
@@ -51,3 +55,16 @@ def tensorflow() -> Any:
     import tensorflow as tf
 
     return tf
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Nothing of what TensorFlow writes by itself, from Python or from C++, reaches the terminal."""
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):  # noqa: PTH123
+        kept = os.dup(2)
+        try:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

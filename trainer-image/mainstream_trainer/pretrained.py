@@ -11,6 +11,7 @@ import numpy as np
 
 from mainstream.documents import number_text
 from mainstream.errors import InputError, OperationError
+from mainstream.pixels import normalise
 from mainstream_trainer.architectures import Architecture, sources
 from mainstream_trainer.keras_runtime import keras
 from mainstream_trainer.weights_file import load_file
@@ -19,7 +20,7 @@ IMAGENET = "imagenet"
 RANDOM = "random"
 """Weights that nobody trained: for trying out the machinery, never for applications."""
 
-_NOISE_PICTURES = 8
+_PICTURES, _PATCHES = 8, 5
 
 
 def weights_name(weights: str | Path) -> str:
@@ -42,7 +43,7 @@ def pretrained(kind: Architecture, size: int, alpha: float | None, weights: str 
     if weights == RANDOM:
         keras().utils.set_random_seed(0)
         model = kind.make(size, alpha, None)
-        _settle(model)
+        _settle(kind, model)
         return model
     model = kind.make(size, alpha, None)
     what = kind.name if alpha is None else f"{kind.name} (alpha {number_text(alpha)})"
@@ -65,10 +66,9 @@ def _downloaded(kind: Architecture, size: int, alpha: float | None) -> Any:
         ) from None
 
 
-def _settle(model: Any) -> None:
-    """Give random weights' batch norms the statistics of noise, so that activations neither vanish nor explode."""
-    noise = np.random.default_rng(0).uniform(-1, 1, (_NOISE_PICTURES, *model.input_shape[1:])).astype(np.float32)
-    values = {model.layers[0].name: noise}
+def _settle(kind: Architecture, model: Any) -> None:
+    """Give random weights' batch norms the statistics of pictures, so that activations neither vanish nor explode."""
+    values: dict[str, Any] = {model.layers[0].name: _pictures(kind, model.input_shape[1])}
     for layer in model.layers[1:]:
         given = [values[source] for source in sources(layer)]
         if isinstance(layer, keras().layers.BatchNormalization):
@@ -76,8 +76,22 @@ def _settle(model: Any) -> None:
         values[layer.name] = layer(given[0] if len(given) == 1 else given)
 
 
+def _pictures(kind: Architecture, size: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Random patches of colour with a little noise: plain noise looks the same everywhere to a deep layer."""
+    rng = np.random.default_rng(0)
+    colours = rng.uniform(0, 255, (_PICTURES, _PATCHES, _PATCHES, 3))
+    places = np.arange(size) * _PATCHES // size
+    pixels = colours[:, places][:, :, places] + rng.normal(0, 10, (_PICTURES, size, size, 3))
+    return normalise(np.clip(pixels, 0, 255).astype(np.uint8), kind.preprocessing)
+
+
 def _normalise(layer: Any, seen: np.ndarray[Any, Any]) -> None:
+    """The mean of what the batch norm sees, four times its second moment for its variance, and an offset of one half.
+
+    With the variance itself and no offset a random network is chaotic: a change in the seventh digit of a pixel is one in the
+    third of the output, so that no two engines would agree.
+    """
     axes = tuple(range(seen.ndim - 1))
-    variance = seen.var(axes)
     layer.moving_mean.assign(seen.mean(axes))
-    layer.moving_variance.assign(np.maximum(variance, variance.mean() / 10) + 1e-3)  # a dead channel is not blown up
+    layer.moving_variance.assign(4 * np.square(seen).mean(axes) + 1e-3)
+    layer.beta.assign(np.full(layer.beta.shape, 0.5))

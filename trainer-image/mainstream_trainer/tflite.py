@@ -4,16 +4,14 @@ The converter's files carry the process's history in tensor names and the Tensor
 digest, and sharing by content would silently vanish. So names become canonical, metadata goes.
 """
 
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mainstream.errors import OperationError
-from mainstream_trainer.keras_runtime import processors, tensorflow
+from mainstream_trainer.keras_runtime import processors, silenced, tensorflow
 
 DESCRIPTION = b"mainstream"
 
@@ -28,7 +26,7 @@ def export_tflite(model: Any) -> bytes:
     tf = tensorflow()
     shape = (1, *model.input_shape[1:])
     graph = tf.function(lambda values: model(values, training=False))
-    with _silence():
+    with silenced():
         traced = graph.get_concrete_function(tf.TensorSpec(shape, tf.float32))
         data = normalise(tf.lite.TFLiteConverter.from_concrete_functions([traced]).convert())
     sample = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
@@ -49,7 +47,7 @@ class Chain:
     def __init__(self, graphs: Sequence[bytes]) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        with _silence():
+        with silenced():
             self._interpreters = [Interpreter(model_content=graph, num_threads=processors()) for graph in graphs]
             for interpreter in self._interpreters:
                 interpreter.allocate_tensors()
@@ -92,16 +90,3 @@ def normalise(data: bytes) -> bytes:
     builder = flatbuffers.Builder(len(data) + 1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Nothing of what the converter writes, from Python or from C++, reaches the terminal."""
-    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):  # noqa: PTH123
-        kept = os.dup(2)
-        try:
-            os.dup2(nowhere.fileno(), 2)
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
