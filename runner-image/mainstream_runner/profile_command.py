@@ -163,15 +163,12 @@ def _tables(profiles: Sequence[NodeProfile]) -> "RenderableType":
 def _layer_table(base: "BaseDnn", costs: "LayerCosts") -> "RenderableType":
     from itertools import accumulate
 
+    from rich.console import Group
     from rich.table import Table
 
     whole = costs.whole_seconds
     plural = "thread" if costs.threads == 1 else "threads"
-    table = Table(
-        title=f"{base.config.architecture} {base.digest[7:19]} on {costs.engine}, {costs.threads} {plural}: "
-        f"whole network {whole * 1e3:.2f} ms",
-        caption=_how_sure(costs.spread, f"{costs.runs} runs"),
-    )
+    table = Table()
     table.add_column("branchpoint")
     for column in ("segment before it, ms", "share", "stem up to it", "branch after it, ms"):
         table.add_column(column, justify="right")
@@ -183,22 +180,23 @@ def _layer_table(base: "BaseDnn", costs: "LayerCosts") -> "RenderableType":
         table.add_row(
             name, f"{segment * 1e3:.2f}", f"{segment / whole:.1%}", f"{stem / whole:.1%}", f"{branch * 1e3:.2f}"
         )
-    return table
+    title = f"{base.config.architecture} {base.digest[7:19]} on {costs.engine} {costs.engine_version}, {costs.threads} {plural}"
+    speed = f"whole network {whole * 1e3:.2f} ms a frame; {costs.hardware}"
+    return Group(title, speed, table, _how_sure(costs.spread, f"{costs.runs} runs"), "")
 
 
 def _ingest_table(profile: NodeProfile) -> "RenderableType":
+    from rich.console import Group
     from rich.table import Table
 
-    worst = max((one.spread for one in profile.ingest), default=0.0)
-    table = Table(
-        title=f"EdgeNode {profile.edge_node.metadata.name}: decoding, cropping, resizing and conversion",
-        caption=_how_sure(worst, "up to ten seconds of each stream"),
-    )
+    table = Table()
     table.add_column("stream")
     table.add_column("cores", justify="right")
     for one in profile.ingest:
         table.add_row(one.stream, f"{one.cores:.3f}")
-    return table
+    title = f"EdgeNode {profile.edge_node.metadata.name}: decoding, cropping, resizing and conversion"
+    worst = max((one.spread for one in profile.ingest), default=0.0)
+    return Group(title, table, _how_sure(worst, "up to ten seconds of each stream"), "")
 
 
 def _how_sure(spread: float, what: str) -> str:

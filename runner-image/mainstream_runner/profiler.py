@@ -7,7 +7,8 @@ Rules:
 * A branch costs what each further one adds, since that is what it costs on a stem that is there anyway.
 * A prefix costs the rest: the graph with one branch, less the branch. Neighbouring prefixes differ by a segment. With depth
   prefixes never get cheaper nor branches dearer (isotonic regression); segments and the last branch are the whole network.
-* Each cut is compared with the whole network measured in the same seconds, so slow drifts of the machine cancel out.
+* Each cut is compared with the whole network measured in the same seconds, so slow drifts of the machine cancel out: what
+  share of the whole a branch takes is the median over all batches.
 * Two batches must agree within 10 per cent; where four did not, the slower of the last two counts and the profile says so.
 """
 
@@ -50,12 +51,16 @@ Advance = Callable[[], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One measurement of all cuts, seconds per frame: ``prefix[b]`` of the stem up to cut b, ``branch[b]`` of the rest."""
+    """One measurement of all cuts: ``shares[b]`` of the whole network's time that another branch after cut b adds."""
 
-    prefix: Floats
-    branch: Floats
-    whole: float
+    shares: Floats
+    whole_seconds: float
     runs: int
+
+    def seconds(self) -> Floats:
+        """The whole network, then each branch, then each prefix, seconds per frame."""
+        branch = _falling(self.shares)
+        return np.concatenate([[1.0], branch, 1 - branch]) * self.whole_seconds
 
 
 def profile_layers(
@@ -80,22 +85,20 @@ def profile_layers(
 
 
 def layer_costs(batches: Sequence[Batch], *, base_dnn: str, engine: Engine, threads: int, hardware: str) -> LayerCosts:
-    """What the last two batches say: their mean if they agree, else the slower one of each."""
-    first, second = batches[-2:]
-    spread = _spread(first, second)
-    whole = _joint(first.whole, second.whole, spread)
-    branch = _joint(first.branch, second.branch, spread)
-    prefix = _joint(first.prefix, second.prefix, spread)
-    scale = (whole - branch[-1]) / prefix[-1]
+    """What the batches say; the speed is the mean of the last two if they agree, else that of the slower one."""
+    last = [batch.whole_seconds for batch in batches[-2:]]
+    spread = _spread(*batches[-2:])
+    whole = sum(last) / 2 if spread <= AGREEMENT else max(last)
+    branch = _falling(np.median([batch.shares for batch in batches], axis=0)) * whole
     return LayerCosts(
         base_dnn=base_dnn,
         engine=engine.name,
         engine_version=engine.version,
         threads=threads,
         hardware=hardware,
-        segment_seconds=tuple(float(seconds) for seconds in np.diff(prefix) * scale),
+        segment_seconds=tuple(float(seconds) for seconds in -np.diff(branch)),
         branch_seconds=tuple(float(seconds) for seconds in branch),
-        whole_seconds=float(whole),
+        whole_seconds=whole,
         spread=spread,
         runs=sum(batch.runs for batch in batches),
     )
@@ -128,10 +131,7 @@ def measure_batch(
         runs += len(one)
         copies = min(MAX_COPIES, 1 + round(1 / max(shares[-1], 1 / MAX_COPIES)))
         advance()
-    whole = median(ones)
-    falling = np.clip(-_isotonic(-np.array(shares)), 0, 1)
-    falling[0] = 1.0  # after cut `input` the branch is the whole network
-    return Batch(prefix=(1 - falling) * whole, branch=falling * whole, whole=whole, runs=runs)
+    return Batch(shares=np.array(shares), whole_seconds=median(ones), runs=runs)
 
 
 def run_in_turn(model: Model, pixels: Pixels, *, levels: Sequence[int], clock: Clock) -> Floats:
@@ -151,18 +151,18 @@ def run_in_turn(model: Model, pixels: Pixels, *, levels: Sequence[int], clock: C
     return seconds
 
 
-def _joint(first: Floats | float, second: Floats | float, spread: float) -> Floats:
-    if spread <= AGREEMENT:
-        return np.add(first, second) / 2
-    return np.maximum(first, second)
-
-
 def _spread(first: Batch, second: Batch) -> float:
-    """The largest relative difference of the whole network, a prefix or a branch."""
-    one = np.concatenate([[first.whole], first.prefix, first.branch])
-    two = np.concatenate([[second.whole], second.prefix, second.branch])
-    small = SMALL_SHARE * max(first.whole, second.whole)
+    """The largest relative difference of the whole network, a branch or a prefix."""
+    one, two = first.seconds(), second.seconds()
+    small = SMALL_SHARE * max(first.whole_seconds, second.whole_seconds)
     return float(np.max(np.abs(one - two) / np.maximum(np.minimum(one, two), small)))
+
+
+def _falling(shares: Floats) -> Floats:
+    """The nearest shares that are possible: from 1 after ``input``, where the branch is the whole network, never rising."""
+    falling = np.clip(-_isotonic(-shares), 0, 1)
+    falling[0] = 1.0
+    return falling
 
 
 def _isotonic(values: Floats) -> Floats:
