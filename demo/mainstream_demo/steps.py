@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mainstream.cli.main import TerminatedError
 from mainstream.documents import sha256
 from mainstream.errors import OperationError
 from mainstream_demo.video import said, write_text
@@ -19,7 +20,7 @@ from mainstream_demo.video import said, write_text
 MAINSTREAM = (sys.executable, "-c", "from mainstream.cli.main import main; main()")
 """The command line of this very installation, so that no program imports another."""
 PATIENCE_SECONDS = 20
-"""What a verb gets to end in good order after Ctrl-C, which the terminal sends to it as well."""
+"""What a verb gets to end in good order after Ctrl-C or SIGTERM."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +86,17 @@ def _kept(stamp: Path, fingerprint: str, step: Step) -> float | None:
     return float(kept["seconds"]) if all(output.exists() for output in step.outputs) else None
 
 
+def _end(process: "subprocess.Popen[str]", *, terminated: bool) -> None:
+    """Let a verb end: Ctrl-C the terminal has sent to it as well, SIGTERM only this process got."""
+    if terminated:
+        process.terminate()
+    try:
+        process.wait(PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def verb(arguments: Sequence[str], *, folder: Path, result: Path | None = None, show: bool = False) -> None:
     """Run one of Mainstream's verbs in ``folder``. Its progress is seen; its result goes to the file ``result``, to the
     screen with ``show``, else nowhere.
@@ -97,12 +109,8 @@ def verb(arguments: Sequence[str], *, folder: Path, result: Path | None = None, 
     )
     try:
         text, _ = process.communicate()
-    except KeyboardInterrupt:
-        try:
-            process.wait(PATIENCE_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    except KeyboardInterrupt as stop:
+        _end(process, terminated=isinstance(stop, TerminatedError))
         raise
     if process.returncode != 0:
         raise OperationError(

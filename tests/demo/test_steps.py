@@ -1,10 +1,13 @@
 """Steps are done once; after an interruption the demo goes on where it was; errors name the folder and what to do."""
 
+import signal
+import subprocess
+
 import pytest
 
 from mainstream.cli.output import Output
 from mainstream.errors import InputError, OperationError
-from mainstream_demo.steps import Stamped, Step, verb
+from mainstream_demo.steps import MAINSTREAM, Stamped, Step, verb
 from mainstream_demo.story import tell
 from mainstream_demo.video import write_text
 from mainstream_demo.workplace import MARKER
@@ -113,3 +116,19 @@ def test_a_text_is_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(OperationError, match=r"report\.json"):
         write_text(target, "{}")
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+
+
+@pytest.mark.parametrize(("stop", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_demo_leaves_nothing_half_written(tmp_path, stop, status):
+    """Stopped while it composes: a message, no stack trace, no temporary file."""
+    command = [*MAINSTREAM, "demo", "--directory", str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        for line in process.stderr:
+            if "training-1.mp4" in line:
+                process.send_signal(stop)
+                break
+        rest = process.stderr.read()
+    assert process.returncode == status
+    assert "interrupted" in rest
+    assert "Traceback" not in rest
+    assert not list(tmp_path.rglob("*.part"))
