@@ -17,7 +17,9 @@ from mainstream_trainer.architectures import POOLED, architecture, cut_layers
 from mainstream_trainer.keras_runtime import keras, tensorflow
 from mainstream_trainer.networks import layers_between
 
-BATCH = 32
+BATCH, SMALLEST_BATCH = 32, 8
+"""Examples in a step: fewer where an epoch would otherwise have less than ``STEPS`` of them and learn next to nothing."""
+STEPS = 16
 PATIENCE = 4
 """Epochs without improvement before training stops."""
 
@@ -99,7 +101,8 @@ def finetune(
     head_only = len(model.trainable_weights) <= 2
     classes = int(model.output.shape[-1])
     weights = class_weights(training.classes, classes)
-    steps = -(-len(training.rows) // BATCH)
+    batch = min(BATCH, max(SMALLEST_BATCH, len(training.rows) // STEPS))
+    steps = -(-len(training.rows) // batch)
     rate = keras().optimizers.schedules.CosineDecay(
         HEAD_RATE if head_only else LAYERS_RATE, max(1, epochs * steps), alpha=0.05
     )
@@ -110,11 +113,11 @@ def finetune(
     best, best_loss, since, history = model.get_weights(), np.inf, 0, []
     for epoch in range(epochs):
         losses = []
-        for batch in np.array_split(rng.permutation(len(training.rows)), steps):
-            rows = training.rows[batch]
+        for drawn in np.array_split(rng.permutation(len(training.rows)), steps):
+            rows = training.rows[drawn]
             variants = rng.integers(0, len(features), len(rows))
             given = features[variants, rows].astype(np.float32)
-            losses.append(float(step(tf.constant(given), tf.constant(training.classes[batch], tf.int32))))
+            losses.append(float(step(tf.constant(given), tf.constant(training.classes[drawn], tf.int32))))
         loss, accuracy = _judge(model, features, stopping, weights)
         history.append(
             {"loss": round(float(np.mean(losses)), 6), "stoppingLoss": round(loss, 6), "accuracy": round(accuracy, 6)}
