@@ -96,7 +96,7 @@ def layer_costs(batches: Sequence[Batch], *, base_dnn: str, engine: Engine, thre
         engine_version=engine.version,
         threads=threads,
         hardware=hardware,
-        segment_seconds=tuple(float(seconds) for seconds in -np.diff(branch)),
+        segment_seconds=tuple(float(seconds) for seconds in branch[:-1] - branch[1:]),
         branch_seconds=tuple(float(seconds) for seconds in branch),
         whole_seconds=whole,
         spread=spread,

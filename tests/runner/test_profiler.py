@@ -91,7 +91,7 @@ def test_noise_leaves_costs_plausible(tiny_base: BaseDnn, read: Callable[[str], 
     engine = FakeEngine(noise=0.05)
     costs = profile_layers(tiny_base, read=read, engine=engine, threads=1, hardware="test", clock=engine.clock)
     segments, _ = _expected()
-    assert min(costs.segment_seconds) >= 0
+    assert not any(np.signbit(costs.segment_seconds))
     assert sum(costs.segment_seconds) + costs.branch_seconds[-1] == pytest.approx(costs.whole_seconds)
     wrong = np.cumsum(costs.segment_seconds) / costs.whole_seconds - np.cumsum(segments) / segments.sum()
     assert np.abs(wrong).max() < 0.05
