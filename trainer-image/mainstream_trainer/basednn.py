@@ -48,14 +48,16 @@ def import_base_dnn(
         size = _checked_size(kind, input_size)
         alpha = _checked_alpha(kind, alpha, weights)
         known_weights = weights_name(weights)
-        reference = reference or default_name(name, alpha, size, known_weights)
-        check_name(reference)
+        if reference is not None:
+            check_name(reference)
     except InputError as error:
         raise InputError(error.problem, where=error.where or where, remedy=error.remedy) from None
     known = _already_there(layout, name, alpha, size, known_weights)
-    _check_free(layout, reference, known)
+    wanted_name = reference or default_name(name, alpha, size, known_weights)
+    if reference is not None or known is None:
+        _check_free(layout, wanted_name, known)
     if known is not None:
-        if reference not in layout.names():
+        if reference is not None and reference not in layout.names():
             layout.put_manifest(layout.read_json(known.digest, limit=MANIFEST_LIMIT), name=reference)
         return known, False
     model = pretrained(kind, size, alpha, weights)
@@ -76,7 +78,7 @@ def import_base_dnn(
             "tensorflow": str(tensorflow().__version__),
         },
     )
-    return write_base_dnn(layout, config, blobs, name=reference), True
+    return write_base_dnn(layout, config, blobs, name=wanted_name), True
 
 
 def _segments(kind: Architecture, model: Any, start: Start) -> tuple[tuple[Segment, ...], dict[str, bytes]]:
@@ -128,26 +130,35 @@ def load_keras(base: BaseDnn, layout: OciLayout) -> Any:
 
 
 def _already_there(layout: OciLayout, name: str, alpha: float | None, size: int, weights: str) -> BaseDnn | None:
-    """The base DNN of the store that was made from these; None if there is none, or if some of its blobs are damaged."""
+    """The base DNN of the store that was made from these and is whole, if there is one."""
     for base in known_base_dnns(layout):
         config = base.config
         made_from = (config.architecture, config.alpha, config.input_shape[0], config.weights_name, config.precision)
-        if made_from == (name, alpha, size, weights, "f32"):
-            try:
-                for digest in (config.weights_digest, *(segment.digest for segment in config.segments)):
-                    layout.blob_path(digest)
-            except PackageError:
-                continue
+        if made_from == (name, alpha, size, weights, "f32") and _is_whole(layout, base):
             return base
     return None
 
 
+def _is_whole(layout: OciLayout, base: BaseDnn) -> bool:
+    """Whether all blobs have the bytes that their digests say."""
+    try:
+        for digest in (base.config.weights_digest, *(segment.digest for segment in base.config.segments)):
+            layout.blob_path(digest)
+    except PackageError:
+        return False
+    return True
+
+
 def _check_free(layout: OciLayout, reference: str, known: BaseDnn | None) -> None:
-    """``InputError`` if the name belongs to another artifact already: what refers to it by name would change."""
+    """``InputError`` if the name belongs to another artifact already: what refers to it by name would change.
+
+    A base DNN that is damaged gives its name away: it is useless, and most likely about to be made again.
+    """
     holder = layout.names().get(reference)
     if holder is None or (known is not None and holder == known.digest):
         return
-    if holder in {base.digest for base in known_base_dnns(layout)} or not reference.startswith("base/"):
+    base = {base.digest: base for base in known_base_dnns(layout)}.get(holder)
+    if (base is not None and _is_whole(layout, base)) or not reference.startswith("base/"):
         raise InputError(
             f"the name {reference!r} belongs to another artifact ({holder})",
             where=layout.root,
