@@ -35,7 +35,9 @@ def test_the_readme_names_targets_that_exist() -> None:
 def test_every_file_from_elsewhere_is_in_the_notice() -> None:
     """Each asset that ships with the product is named in NOTICE with its origin and licence."""
     notice = (ROOT / "NOTICE").read_text()
-    assets = [name for name in _tracked() if "/assets/" in name and not name.endswith(".html")]  # the template is our own
+    assets = [
+        name for name in _tracked() if "/assets/" in name and not name.endswith(".html")
+    ]  # the template is our own
     assert assets
     assert [name for name in assets if name not in notice] == []
 
@@ -48,12 +50,15 @@ def test_what_the_demo_ships_is_at_most_12_mb() -> None:
 
 def test_links_between_documents_lead_somewhere() -> None:
     """Relative links in Markdown files point to files that exist."""
-    broken = []
-    for name in _tracked():
-        if name.endswith(".md"):
-            for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", (ROOT / name).read_text()):
-                if "://" not in target and not (ROOT / name).parent.joinpath(target).exists():
-                    broken.append(f"{name}: {target}")
+    links = [
+        (name, target)
+        for name in _tracked()
+        if name.endswith(".md")
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", (ROOT / name).read_text())
+        if "://" not in target
+    ]
+    assert links
+    broken = [f"{name}: {target}" for name, target in links if not (ROOT / name).parent.joinpath(target).exists()]
     assert broken == []
 
 

@@ -36,17 +36,17 @@ def chosen_branchpoints(
 def work_before(base: BaseDnn, network: Any) -> dict[str, float]:
     """For each branchpoint the share of the network's multiplications that lie before it."""
     cuts = cut_layers(architecture(base.config.architecture), network)
-    total, at, done = sum(_multiplications(layer) for layer in network.layers), {INPUT: 0.0}, 0
+    total, at, done = sum(multiplications(layer) for layer in network.layers), {INPUT: 0.0}, 0
     count = 0
     for name, place in cuts:
         while count <= place:
-            done += _multiplications(network.layers[count])
+            done += multiplications(network.layers[count])
             count += 1
         at[name] = done / total
     return at
 
 
-def _multiplications(layer: Any) -> int:
+def multiplications(layer: Any) -> int:
     """Of a layer with a kernel: each output place applies the whole kernel once (a depthwise kernel per channel)."""
     kernels = [weight for weight in layer.weights if weight.name.endswith("kernel")]
     spatial = prod(int(size) for size in layer.output.shape[1:-1]) if kernels else 0

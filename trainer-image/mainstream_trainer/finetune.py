@@ -107,8 +107,7 @@ def finetune(
         HEAD_RATE if head_only else LAYERS_RATE, max(1, epochs * steps), alpha=0.05
     )
     optimizer = keras().optimizers.AdamW(rate, weight_decay=1e-4)
-    optimizer.build(model.trainable_variables)
-    step = _step(tf, model, optimizer, weights)
+    step = training_step(model, optimizer, weights)
     rng = np.random.default_rng(seed)
     best, best_loss, since, history = model.get_weights(), np.inf, 0, []
     for epoch in range(epochs):
@@ -142,7 +141,10 @@ def class_weights(classes: NDArray[np.int64], count: int) -> NDArray[np.float32]
     return np.asarray(weights * len(classes) / (weights * frames).sum(), np.float32)
 
 
-def _step(tf: Any, model: Any, optimizer: Any, weights: NDArray[np.float32]) -> Any:
+def training_step(model: Any, optimizer: Any, weights: NDArray[np.float32]) -> Any:
+    """A compiled step: ``step(features, classes)`` moves the model's weights and returns the weighted loss."""
+    tf = tensorflow()
+    optimizer.build(model.trainable_variables)
     balance = tf.constant(weights)
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
