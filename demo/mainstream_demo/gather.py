@@ -6,6 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def _result(decided: Mapping[str, Any] | None, measured: Mapping[str, Any] | Non
     return AppResult(
         admitted=True,
         branchpoint=decided["branchpoint"],
-        fps=float(decided["fps"]),
+        fps=float(Fraction(decided["fps"])),
         votes=decided["votes"],
         threshold=decided["threshold"],
         predicted_f1=float(decided["expectedF1"]),
