@@ -70,7 +70,7 @@ def test_the_chain_of_segments_computes_the_network(tiny_base: BaseDnn, tiny_sto
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "size", "branchpoints"),
-    [("ResNet50", 32, ("pool1", "conv2_block1", "conv5_block3")), ("InceptionV3", 75, ("mixed0", "mixed10"))],
+    [("ResNet50", 64, ("pool1", "conv2_block1", "conv5_block3")), ("InceptionV3", 75, ("mixed0", "mixed10"))],
 )
 def test_the_chain_of_segments_computes_larger_networks(
     tmp_path: Path, name: str, size: int, branchpoints: tuple[str, ...]

@@ -1,8 +1,8 @@
 """Fine-tuning of one candidate: the layers after its branchpoint, on cached features (paper section 5).
 
-The stem is not computed here at all; it cannot change. Batch norms keep the base DNN's statistics (they run in inference
-mode) and learn scale and offset. Classes weigh by the square root of how rare they are; training stops when a part of the
-data that is not trained on no longer improves, and the best weights are kept.
+The stem is not computed here at all; it cannot change. Batch norms after the branchpoint are the branch's own: they learn
+scale, offset and statistics. Classes weigh by the square root of how rare they are; training stops when a part of the data that
+is not trained on no longer improves, and the best weights are kept.
 """
 
 from collections.abc import Callable
