@@ -32,7 +32,9 @@ class Candidate(Document):
     background_frames: Annotated[int, Field(ge=1)]
     interval: Annotated[Number, Field(ge=0, le=1)]  # half width of the 95 % interval of p - q at one half
     correlation: Annotated[Number, Field(ge=0, lt=1)]  # of its own verdicts inside events
-    background_correlation: Annotated[Number, Field(ge=0, lt=1)] | None = None  # outside events; None: too few positives
+    background_correlation: Annotated[Number, Field(ge=0, lt=1)] | None = (
+        None  # outside events; None: too few positives
+    )
     confusion: tuple[tuple[int, ...], ...]  # rows: true class, columns: predicted class, in the order of `classes`
     history: tuple[dict[str, Number], ...]  # an entry for each epoch
     trainable_parameters: Annotated[int, Field(ge=1)]
