@@ -1,6 +1,6 @@
 """Which branchpoints a Model Set tries (paper section 5; ``branchpoints: Auto``)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, Literal
 
@@ -14,9 +14,9 @@ cost nearly a network of their own, and on small datasets gain nothing."""
 
 
 def chosen_branchpoints(
-    base: BaseDnn, network: Any, wanted: Literal["Auto"] | Sequence[str], *, where: str
+    base: BaseDnn, network: Callable[[], Any], wanted: Literal["Auto"] | Sequence[str], *, where: str
 ) -> tuple[str, ...]:
-    """The branchpoints to train, deepest first (``InputError`` for one that is no legal cut)."""
+    """The branchpoints to train, deepest first (``InputError`` for one that is no legal cut). ``Auto`` needs the network."""
     legal = base.config.branchpoints
     if wanted != "Auto":
         for name in wanted:
@@ -27,7 +27,7 @@ def chosen_branchpoints(
                     remedy=f"Its branchpoints are: {', '.join(legal)}.",
                 )
         return tuple(sorted(set(wanted), key=base.config.depth, reverse=True))
-    shares = work_before(base, network)
+    shares = work_before(base, network())
     inner = [name for name in legal if name not in {INPUT, legal[-1]}]
     near = {min(inner, key=lambda name: abs(shares[name] - share)) for share in SHARES} if inner else set()
     return tuple(sorted({*near, legal[-1]}, key=base.config.depth, reverse=True))

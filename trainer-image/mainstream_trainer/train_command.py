@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -11,12 +11,15 @@ from mainstream.basednn import BaseDnn
 from mainstream.cli.main import require
 from mainstream.cli.output import DEFAULT_STORE, FilesOption, Format, Output, OutputOption, StoreOption
 from mainstream.errors import InputError
-from mainstream.packages.artifacts import read_base_dnn
+from mainstream.packages.artifacts import mpackage_name, read_base_dnn
 from mainstream.packages.folder import StoreFolder
 from mainstream.packages.mpackage import THRESHOLDS, MPackage
 from mainstream.resources.app import BaseDnnRef, MainstreamApp
 from mainstream.resources.edgenode import FULL
 from mainstream.resources.manifests import Manifests, load
+
+if TYPE_CHECKING:
+    from mainstream_trainer.training import Task
 
 
 def train(
@@ -34,7 +37,9 @@ def train(
     out = Output(output)
     session = Session(manifests, StoreFolder(store), out)
     with out.progress() as steps:
-        rows = [session.train(one, steps.start) for one in wanted]
+        # All inputs of all apps are checked before the first minute of training is spent.
+        tasks = [session.prepare(one, steps.start) for one in wanted]
+        rows = [session.train(one, task, steps.start) for one, task in zip(wanted, tasks, strict=True)]
     out.result({"apps": rows}, lambda: _table(rows))
 
 
@@ -66,33 +71,46 @@ class Session:
         self._networks: dict[str, Any] = {}
         self._datasets: dict[str, Any] = {}
 
-    def train(self, app: MainstreamApp, start: Any) -> dict[str, Any]:
-        """Train one app; what ``--output json`` says of it."""
+    def prepare(self, app: MainstreamApp, start: Any) -> "Task":
+        """What to train for an app, its inputs read and checked (``InputError``)."""
         from mainstream_trainer.branchpoints import chosen_branchpoints
-        from mainstream_trainer.training import Task, existing
-        from mainstream_trainer.training import train as train_task
+        from mainstream_trainer.training import Task, check
 
         training = app.spec.training
         assert training is not None  # noqa: S101 - ``_wanted`` leaves the others out
-        began = time.monotonic()
         where = self._manifests.where(app, "spec", "training")
+        if training.base_dnn.precision == "int8":
+            raise InputError(
+                "precision: base DNNs are made in f32 only, got 'int8'",
+                where=self._manifests.where(app, "spec", "training", "baseDnn", "precision"),
+                remedy="Leave precision out.",
+            )
+        name = mpackage_name(app.metadata.namespace, app.metadata.name)
         base = self._base_dnn(app, training.base_dnn, start)
-        dataset = self._dataset(app, training.dataset.uri, start)
         task = Task(
-            name=f"mpackage/{app.metadata.namespace}/{app.metadata.name}",
+            name=name,
             where=where,
             events=app.spec.events,
             training=training,
-            branchpoints=chosen_branchpoints(base, self._network(base), training.branchpoints, where=where),
+            branchpoints=chosen_branchpoints(base, lambda: self._network(base), training.branchpoints, where=where),
             crop=self._crop(app),
             base=base,
-            dataset=dataset,
+            dataset=self._dataset(app, training.dataset.uri, start),
         )
+        check(task)
+        return task
+
+    def train(self, app: MainstreamApp, task: "Task", start: Any) -> dict[str, Any]:
+        """Train one app; what ``--output json`` says of it."""
+        from mainstream_trainer.training import existing
+        from mainstream_trainer.training import train as train_task
+
+        began = time.monotonic()
         package = existing(task, self._store)
         if package is not None:
             self._out.say(f"{app.key}: already trained, nothing to do")
             return _row(app, package, trained=(), resumed=(), beaten=(), seconds=0.0)
-        outcome = train_task(task, self._store, lambda: self._network(base), start=start)
+        outcome = train_task(task, self._store, lambda: self._network(task.base), start=start)
         for warning in outcome.warnings:
             self._out.warn(warning)
         if outcome.resumed:

@@ -24,7 +24,7 @@ from mainstream.resources.app import BACKGROUND, Training
 from mainstream_trainer.basednn import Start
 from mainstream_trainer.dataset import Dataset
 from mainstream_trainer.examples import Fold, folds, merged
-from mainstream_trainer.features import FeatureCache, select_frames
+from mainstream_trainer.features import FeatureCache, Frames, select_frames
 from mainstream_trainer.finetune import branch_model, finetune
 from mainstream_trainer.measure import Scored, measure, score
 from mainstream_trainer.tflite import export_tflite
@@ -90,11 +90,16 @@ def existing(task: Task, store: StoreFolder) -> MPackage | None:
     return package if package.config.training_hash == task.hash else None
 
 
-def train(task: Task, store: StoreFolder, network: Callable[[], Any], *, start: Start) -> Outcome:
-    """Train what is not finished and write the M-Package; ``network`` gives the base DNN's Keras network when needed."""
+def check(task: Task) -> tuple[Frames, tuple[Fold, ...]]:
+    """The frames to use and how they are split (``InputError`` for labels that never occur, too few events)."""
     task.dataset.check_labels(task.events, where=task.where)
     frames = select_frames(task.dataset)
-    parts = folds(task.dataset, frames, task.events, seed=task.training.seed, where=task.where)
+    return frames, folds(task.dataset, frames, task.events, seed=task.training.seed, where=task.where)
+
+
+def train(task: Task, store: StoreFolder, network: Callable[[], Any], *, start: Start) -> Outcome:
+    """Train what is not finished and write the M-Package; ``network`` gives the base DNN's Keras network when needed."""
+    frames, parts = check(task)
     working = store.training / task.hash.removeprefix("sha256:")
     candidates, branches, resumed = [], {}, []
     for branchpoint in task.branchpoints:
