@@ -48,8 +48,11 @@ def test_train_makes_a_package_whose_stem_is_the_base_dnns(world: Path, command_
 
 
 @pytest.mark.slow
-def test_killed_in_the_middle_the_next_run_continues(world: Path, command_line: CommandLine) -> None:
-    """SIGKILL after the first finished candidate: no package is there; the next run trains only the other one."""
+@pytest.mark.parametrize(("how", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
+def test_stopped_in_the_middle_the_next_run_continues(
+    world: Path, command_line: CommandLine, how: signal.Signals, status: int
+) -> None:
+    """Killed or Ctrl-C after the first finished candidate: no package is there; the next run trains only the other."""
     process = subprocess.Popen(
         [sys.executable, "-c", "from mainstream.cli.main import main; main()", "train", "-f", ".", "--store", "store"],
         cwd=world,
@@ -59,8 +62,8 @@ def test_killed_in_the_middle_the_next_run_continues(world: Path, command_line: 
     finished = world / "store" / "training"
     while process.poll() is None and not list(finished.glob("*/pooled.json")):
         os.sched_yield()
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.send_signal(how)
+    assert process.wait() == status
     layout = StoreFolder(world / "store").layout
     assert "mpackage/default/red" not in layout.names()
     done = command_line("train", "-f", ".", "--store", "store", "--output", "json")
@@ -114,6 +117,7 @@ def test_wrong_labels_too_few_events_and_unknown_branchpoints(world: Path, comma
         (manifest("few").replace("epochs: 3", "epochs: 0"), ["red.yaml:", "epochs", "0"]),
         (manifest("few").replace("alpha:", "alhpa:"), ["red.yaml:", "alhpa", "unknown field"]),
         (manifest("few").replace("weights: random", "weights: no.h5"), ["no.h5", "no such weights file"]),
+        (manifest("few").replace("weights: random", "weights: random, precision: int8"), ["precision", "int8", "f32"]),
     ]
     for text, says in cases:
         (world / "red.yaml").write_text(text)
