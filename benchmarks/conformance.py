@@ -1,8 +1,8 @@
 """Conformance vectors: what the planning core computes, against numbers from the paper's authors' data and published code.
 
 ``python benchmarks/conformance.py [VECTORS_DIR] [--workloads N] [--most-apps N]`` prints a line for each kind of vector; exit
-status 1 if one of the kinds that must agree does not. Schedules are compared with the proven optimum as
-well: how much greedy loses.
+status 1 if one of the kinds that must agree does not, or if a schedule is better than a proven optimum. Our schedules are
+compared with the optimum: how much greedy loses.
 """
 
 import argparse
