@@ -1,5 +1,6 @@
 """What tests of several parts need: a base DNN so small that everything about it takes moments, and schedules over it."""
 
+import signal
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 
@@ -8,6 +9,10 @@ import pytest
 from mainstream.basednn import BaseDnn
 from mainstream.packages.folder import StoreFolder
 from mainstream.schedule import Schedule, ScheduledApp, Stem, StemSegment
+
+# A shell starts background jobs with SIGINT ignored, and ignored it stays in every program that they start: the tests that
+# press Ctrl-C would then wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TINY_SIZE = 64
 """Pixels; MobileNet with a quarter of its channels takes 0.1 ms on it."""
