@@ -212,6 +212,7 @@ def _options(member: Member, group: int, costs: LayerCosts, model: Model) -> App
             rates=rates,
             # An event profile that a person gives replaces what was measured, correlation too.
             correlation=candidate.correlation if spec.event_profile is None else None,
+            background_correlation=candidate.background_correlation if spec.event_profile is None else None,
             votes=spec.votes,
             threshold=spec.threshold,
             model=model,
