@@ -25,13 +25,13 @@ class Settings:
     fps: Fraction = Fraction(15)
     training_fps: Fraction = Fraction(5)
     training_videos: int = 3
-    training_frames: int = 1000
+    training_frames: int = 900
     """Of each training video."""
     test_frames: int = 1200
     """Of each stream."""
     input_size: int = 128
     branchpoints: tuple[str, ...] = ("conv_pw_9", "conv_pw_12", "pooled")
-    epochs: int = 5
+    epochs: int = 4
     threads: int = 1
     utilizations: tuple[float, ...] = (2.5, 5, 10, 20, 40)
     """Budgets that the plan is asked about, per cent of the engine's time."""
