@@ -35,15 +35,15 @@ NOISE_BANK = 16
 class Difficulty:
     """How hard the pixels are. Ranges are (low, high); each object, or each moment of light, lies between."""
 
-    size: tuple[float, float] = (0.32, 0.6)
+    size: tuple[float, float] = (0.4, 0.75)
     """Of an object's own size in ``belt.mp4``."""
-    light: tuple[float, float] = (0.25, 1.0)
+    light: tuple[float, float] = (0.3, 1.0)
     """Brightness of the picture, 1 is as in ``belt.mp4``; it wanders with a period of some seconds."""
     cast: float = 0.06
     """Each colour channel of the whole picture wanders by up to this fraction: the lamps' colour."""
-    tint: float = 0.12
+    tint: float = 0.28
     """Each colour channel of an object is scaled by up to this fraction, up or down: ripeness, coloured light."""
-    noise: float = 11.0
+    noise: float = 9.0
     """Standard deviation of the noise, of 255; a grain is ``GRAIN`` pixels wide and high."""
     crossing_seconds: tuple[float, float] = (0.45, 0.7)
     """Length of an event."""

@@ -9,9 +9,9 @@ APPS: dict[str, tuple[str, ...]] = {
     "apple": ("apple",),
     "orange": ("orange",),
     "broccoli": ("broccoli",),
-    "cauliflower": ("cauliflower",),
     "fruit": ("apple", "orange"),
-    "vegetable": ("broccoli", "cauliflower"),
+    "green": ("apple", "broccoli"),
+    "bright": ("cauliflower", "orange"),
 }
 """Each application and the labels that are its events."""
 
