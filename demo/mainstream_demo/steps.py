@@ -71,8 +71,8 @@ class Stamped:
             stamp.unlink(missing_ok=True)
         start = time.monotonic()
         step.work()
-        seconds = time.monotonic() - start
-        write_text(stamp, json.dumps({"fingerprint": self._fingerprint, "seconds": round(seconds, 3)}) + "\n")
+        seconds = round(time.monotonic() - start, 3)
+        write_text(stamp, json.dumps({"fingerprint": self._fingerprint, "seconds": seconds}) + "\n")
         self.done.append(Done(step=step, seconds=seconds, resumed=False))
 
 
