@@ -16,7 +16,8 @@ from mainstream.basednn import BaseDnn
 from mainstream.packages.folder import StoreFolder
 from mainstream.resources.edgenode import File, Source
 from mainstream.schedule import ScheduledStream
-from mainstream_runner.standin import stand_in
+from mainstream_runner.merge import chain
+from mainstream_runner.standin import dense_head
 
 MAINSTREAM = Path(sys.executable).with_name("mainstream")
 
@@ -25,7 +26,7 @@ MAINSTREAM = Path(sys.executable).with_name("mainstream")
 def command(
     tmp_path: Path, tiny_store: StoreFolder, tiny_base: BaseDnn, tiny_segments: list[bytes], make_schedule: Any
 ) -> Callable[..., list[str]]:
-    """The command that runs an app, which fires now and then, on a video of 150 frames."""
+    """The command that runs apps, some of which fire now and then, on a video of 150 frames."""
     video = tmp_path / "video.mp4"
     with av.open(str(video), "w", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=15)
@@ -36,8 +37,10 @@ def command(
         container.mux(stream.encode(None))
 
     def make(*more: str, capture_fps: Fraction = Fraction(15), loop: bool = False) -> list[str]:
-        branch = stand_in(tiny_segments[3:], tiny_base.config.segments[-1].output_shape)
-        schedule = make_schedule([(3, 5, tiny_store.layout.put_blob(branch))])
+        # One classifier with random weights may say the same of every frame; of a dozen some do not.
+        heads = [dense_head(tiny_base.config.segments[-1].output_shape, seed=seed) for seed in range(12)]
+        branches = [chain([*tiny_segments[3:], head]) for head in heads]
+        schedule = make_schedule([(3, 5, tiny_store.layout.put_blob(branch)) for branch in branches])
         source = Source(file=File(path=str(video), loop=loop))
         stream = ScheduledStream(name="stream", source=source, capture_fps=capture_fps, views=())
         path = tmp_path / "schedule.json"
@@ -66,6 +69,7 @@ def test_a_video_that_is_cut_off_is_analysed_as_far_as_it_goes(
     end = json.loads(done.stdout.splitlines()[-1])["data"]
     assert end["streams"][0]["end"] == "CutOff"
     assert end["apps"][0]["analysed"] > 5
+    assert done.stdout.count("event.started") > 1, "some apps fire"
 
 
 def test_a_full_disk_is_said(command: Callable[..., list[str]]) -> None:
