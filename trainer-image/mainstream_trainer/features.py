@@ -5,10 +5,12 @@ they will be given. The cache is keyed by base DNN, view, cut and dataset, so al
 frame as it is stands one augmented variant for training: mirrored at random, shifted, brighter or darker.
 """
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.lib.format import open_memmap
@@ -106,7 +108,7 @@ class FeatureCache:
                 stores = {}
                 for cut, path in temporary.items():
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    stores[cut] = open_memmap(path, "w+", np.float16, (VARIANTS, rows, *shapes[cut]))
+                    stores[cut] = _mapped(path, (VARIANTS, rows, *shapes[cut]))
                 for row, pixels in enumerate(_pixels(dataset, frames, crop, config.input_shape[:2])):
                     for variant in range(VARIANTS):
                         seen = augmented(pixels, row) if variant else pixels
@@ -129,6 +131,14 @@ class FeatureCache:
     def clear(self) -> None:
         """Remove everything."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _mapped(path: Path, shape: tuple[int, ...]) -> "np.memmap[Any, np.dtype[np.float16]]":
+    """A file mapped into memory with all of its blocks on the disk: a full disk is an error here, and not a signal later."""
+    mapped = open_memmap(path, "w+", np.float16, shape)
+    with path.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return mapped
 
 
 def _pixels(dataset: Dataset, frames: Frames, crop: Crop, size: tuple[int, int]) -> Iterator[Pixels]:
