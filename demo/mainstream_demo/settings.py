@@ -25,7 +25,7 @@ class Settings:
     fps: Fraction = Fraction(15)
     training_fps: Fraction = Fraction(5)
     training_videos: int = 3
-    training_frames: int = 900
+    training_frames: int = 700
     """Of each training video."""
     test_frames: int = 1200
     """Of each stream."""
