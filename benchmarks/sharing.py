@@ -25,6 +25,7 @@ from rich.table import Table
 
 from mainstream.packages.folder import StoreFolder
 from mainstream_runner.hardware import hardware
+from mainstream_runner.engine import load
 from mainstream_runner.litert import LiteRT
 from mainstream_runner.merge import Branch, Joined
 from mainstream_trainer.architectures import POOLED
@@ -84,7 +85,7 @@ def build(folder: Path, *, threads: int) -> dict[str, Contender]:
     def merged(name: str, branches: list[Branch]) -> Contender:
         place = folder / name
         place.mkdir()
-        model = engine.load(Joined(segments, branches), levels=(len(branches),), threads=threads, folder=place)
+        model = load(engine, Joined(segments, branches), levels=(len(branches),), threads=threads, folder=place)
         return model.run
 
     functions = [compiled(model) for model in models]

@@ -10,7 +10,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from mainstream.pixels import crop_box, normalise
 from mainstream_runner.engine import Pixels
-from mainstream_runner.ingest import NetworkInput
+from mainstream_runner.plans import NetworkInput
 
 
 class SwscaleConvert:

@@ -9,11 +9,13 @@ Rules:
   dropped would never be served).
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from mainstream_runner.ingest import Prepared, StreamPlan
+if TYPE_CHECKING:
+    from mainstream_runner.ingest import Prepared
 
 DropReason = Literal["TooLate", "DecodingBehind"]
 """The frame waited too long for the engine (or for the processor), or it was decoded too late to be worth converting."""
@@ -29,25 +31,28 @@ def bound_seconds(capture_fps: Fraction) -> Fraction:
 
 
 class Deadlines:
-    """Chooses among the frames that have arrived. No clock: ``now`` is passed in, in seconds of the streams' time."""
+    """Chooses among the frames that have arrived. No clock: ``now`` is passed in, in seconds of the run."""
 
-    def __init__(self, plans: Sequence[StreamPlan]) -> None:
-        self._bounds = [bound_seconds(plan.stream.capture_fps) for plan in plans]
-        self._drops = [0] * len(plans)
-        self._missed = [[[0] * len(stem.apps) for stem in plan.stems] for plan in plans]
+    def __init__(self) -> None:
+        self._drops: Counter[int] = Counter()  # in a row, by reader
+        self._missed: Counter[str] = Counter()  # in a row, by app
 
-    def choose(self, heads: Sequence[Prepared], now: Fraction) -> tuple[Prepared, DropReason | None]:
+    def choose(self, heads: Sequence["Prepared"], now: Fraction) -> tuple["Prepared", DropReason | None]:
         """One of ``heads`` (not empty) and why it is dropped, or None: run it."""
-        chosen = min(heads, key=lambda head: (-self._drops[head.stream], head.seconds, head.stream))
-        waits = self._missed[chosen.stream]
-        missed = max(max(by_app[:due], default=0) for by_app, due in zip(waits, chosen.due, strict=True))
-        bound = self._bounds[chosen.stream] * min(1 + missed, MAX_BOUNDS)
+        chosen = min(heads, key=lambda head: (-self._drops[head.reader], head.at, head.reader))
+        looking = [app.app for stem, due in zip(chosen.plan.stems, chosen.due, strict=True) for app in stem.apps[:due]]
+        missed = max((self._missed[app] for app in looking), default=0)
+        bound = bound_seconds(chosen.plan.stream.capture_fps) * min(1 + missed, MAX_BOUNDS)
         reason: DropReason | None = None
         if not chosen.inputs:
             reason = "DecodingBehind"
-        elif now - chosen.seconds > bound:
+        elif now - chosen.at > bound:
             reason = "TooLate"
-        self._drops[chosen.stream] = self._drops[chosen.stream] + 1 if reason else 0
-        for by_app, due in zip(waits, chosen.due, strict=True):
-            by_app[:due] = [count + 1 if reason else 0 for count in by_app[:due]]
+        if reason is None:
+            self._drops.pop(chosen.reader, None)
+            for app in looking:
+                self._missed.pop(app, None)
+        else:
+            self._drops[chosen.reader] += 1
+            self._missed.update(looking)
         return chosen, reason

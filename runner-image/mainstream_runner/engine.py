@@ -34,15 +34,30 @@ class Model(Protocol):
 
 
 class Engine(Protocol):
-    """What loads graphs. ``name`` and ``version`` are part of a profile's key."""
+    """What loads graphs. ``name`` and ``version`` are part of a profile's key.
+
+    ``write`` and ``open`` may happen in two processes: the one that prepares a schedule, and the one that runs it.
+    """
 
     name: Literal["LiteRT", "OpenVINO"]
     version: str
 
-    def load(self, joined: Joined, *, levels: Sequence[int], threads: int, folder: Path) -> Model:
-        """Write the levels of a joined graph into ``folder``, load them and run each once; all share their weights.
+    def write(self, joined: Joined, *, levels: Sequence[int], folder: Path) -> None:
+        """Write the levels of a joined graph into ``folder``, which is empty and belongs to this model alone.
 
-        Each of ``levels`` is a number of apps, the greatest first. ``folder`` is empty, belongs to this model alone and must
-        outlive it. ``PackageError`` if the engine refuses the graph, ``OperationError`` if the disk does not take it.
+        Each of ``levels`` is a number of apps, the greatest first. ``OperationError`` if the disk does not take it.
         """
         ...
+
+    def open(self, folder: Path, *, levels: int, input_shape: Sequence[int], threads: int) -> Model:
+        """Load what was written and run each level once; all share their weights. ``folder`` must outlive the model.
+
+        ``PackageError`` if the engine refuses the graph.
+        """
+        ...
+
+
+def load(engine: Engine, joined: Joined, *, levels: Sequence[int], threads: int, folder: Path) -> Model:
+    """Write and open at once."""
+    engine.write(joined, levels=levels, folder=folder)
+    return engine.open(folder, levels=len(levels), input_shape=joined.input_shape, threads=threads)

@@ -5,7 +5,8 @@ Every record is a CloudEvent: ``dev.mainstream.run.started`` first (apps, labels
 
 * ``data.event`` is an event's id, one from start to end. CloudEvents asks that ``source`` and ``id`` together name one
   record, and consumers drop a second one as a repetition; so ``id`` is the event's id with ``-started`` or ``-ended``;
-* ``data.frame`` and ``data.streamSeconds`` are where the record was decided, ``time`` is the run's start plus those seconds;
+* ``data.frame`` and ``data.streamSeconds`` are where the record was decided; ``time`` is when that frame came, for a file the
+  run's start plus the frame's own time;
   the event's interval, both ends included, is ``startFrame`` to ``endFrame`` and ``startSeconds`` to ``endSeconds``;
 * numbers that are not integers are decimal strings; seconds have six decimals at most.
 """
@@ -19,7 +20,7 @@ from typing import Any
 
 from mainstream.documents import fraction_text, number_text
 from mainstream.schedule import Schedule, ScheduledApp
-from mainstream_runner.source import SourceInfo
+from mainstream_runner.sources.source import SourceInfo
 from mainstream_runner.voting import Detection
 
 RUN_STARTED = "dev.mainstream.run.started"
@@ -45,8 +46,7 @@ def time_text(time: datetime) -> str:
 class Records:
     """Makes the records of one run. ``started`` is UTC; it is part of every id, so two runs never share one."""
 
-    schedule: Schedule
-    digest: str
+    edge_node: str
     started: datetime
 
     @property
@@ -54,17 +54,17 @@ class Records:
         """The run's id."""
         return self.started.strftime("%Y%m%dT%H%M%S%fZ")
 
-    def header(self, sources: Mapping[str, SourceInfo], *, real_time: bool) -> Record:
+    def header(self, schedule: Schedule, sources: Mapping[str, SourceInfo], *, real_time: bool) -> Record:
         """The record that comes first; an app that emits nothing is known from it."""
-        stems = {stem.name: stem for stem in self.schedule.stems}
+        stems = {stem.name: stem for stem in schedule.stems}
         data = {
             "run": self.run,
-            "schedule": self.digest,
-            "edgeNode": self.schedule.edge_node,
+            "schedule": schedule.digest,
+            "edgeNode": self.edge_node,
             "realTime": real_time,
             "streams": [
                 {"name": stream.name, "captureFps": fraction_text(stream.capture_fps), **_info(sources[stream.name])}
-                for stream in self.schedule.streams
+                for stream in schedule.streams
                 if stream.name in sources
             ],
             "apps": [
@@ -81,18 +81,27 @@ class Records:
                     "threshold": app.threshold,
                     "expectedF1": number_text(app.expected_f1),
                 }
-                for app in self.schedule.apps
+                for app in schedule.apps
             ],
         }
-        return self._record(RUN_STARTED, f"{self.run}-started", Fraction(0), data)
+        return self._record(RUN_STARTED, f"{self.run}-started", self.started, data)
 
-    def footer(self, summary: Mapping[str, Any], *, wall_seconds: float) -> Record:
-        """The record that comes last."""
-        data = {"run": self.run, "schedule": self.digest, **summary}
-        return self._record(RUN_ENDED, f"{self.run}-ended", Fraction(wall_seconds), data)
+    def footer(self, summary: Mapping[str, Any], *, digest: str, wall_seconds: float) -> Record:
+        """The record that comes last; ``digest`` is the schedule's that ran last."""
+        data = {"run": self.run, "schedule": digest, **summary}
+        return self._record(RUN_ENDED, f"{self.run}-ended", self.started + timedelta(seconds=wall_seconds), data)
 
-    def event(self, app: ScheduledApp, stream: str, detection: Detection) -> Record:
-        """An event's start, or its end where the detection has a reason."""
+    def event(
+        self,
+        app: ScheduledApp,
+        stream: str,
+        detection: Detection,
+        *,
+        digest: str,
+        time: datetime,
+        picture: Record | None = None,
+    ) -> Record:
+        """An event's start, or its end where the detection has a reason. ``digest`` is the schedule's."""
         event = f"{app.app.replace('/', '.')}-{self.run}-{detection.number}"
         namespace, _, name = app.app.partition("/")
         data: Record = {
@@ -109,8 +118,10 @@ class Records:
             "streamSeconds": seconds_text(detection.seconds),
             "startFrame": detection.start_frame,
             "startSeconds": seconds_text(detection.start_seconds),
-            "schedule": self.digest,
+            "schedule": digest,
         }
+        if picture is not None:
+            data["snapshot"] = picture
         kind, suffix = EVENT_STARTED, "started"
         if detection.reason is not None:
             kind, suffix = EVENT_ENDED, "ended"
@@ -119,16 +130,16 @@ class Records:
                 "endSeconds": seconds_text(detection.end_seconds),
                 "reason": detection.reason,
             }
-        record = self._record(kind, f"{event}-{suffix}", detection.seconds, data)
+        record = self._record(kind, f"{event}-{suffix}", time, data)
         return {**record, "source": f"{record['source']}/streams/{stream}", "subject": app.app}
 
-    def _record(self, kind: str, record_id: str, seconds: Fraction, data: Mapping[str, Any]) -> Record:
+    def _record(self, kind: str, record_id: str, time: datetime, data: Mapping[str, Any]) -> Record:
         return {
             "specversion": "1.0",
             "id": record_id,
             "type": kind,
-            "source": f"/edgenodes/{self.schedule.edge_node}",
-            "time": time_text(self.started + timedelta(microseconds=round(seconds * 1_000_000))),
+            "source": f"/edgenodes/{self.edge_node}",
+            "time": time_text(time),
             "datacontenttype": "application/json",
             "data": data,
         }

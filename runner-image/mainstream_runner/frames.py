@@ -39,6 +39,15 @@ class Frame:
     index: int
     seconds: Fraction
     picture: av.VideoFrame
+    arrived: float | None = None
+    """When a live stream's frame came, in seconds of the clock of its source; None for files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interruption:
+    """A live stream was lost; frames go on when it is back. ``message`` says why."""
+
+    message: str
 
 
 class Slots:
@@ -50,14 +59,26 @@ class Slots:
         self.surplus = 0
         self.missing = 0
         self._last = -1
+        self._passed_over: set[int] = set()
+
+    def of(self, seconds: Fraction) -> int:
+        """The slot that ``seconds`` fall into."""
+        return floor(seconds * self.capture_fps + SLOT_TOLERANCE)
+
+    def pass_over(self, slot: int) -> None:
+        """Nobody wants that slot's frame: if it is left out, its slot is not missing."""
+        if slot > self._last:
+            self._passed_over.add(slot)
 
     def place(self, seconds: Fraction) -> int | None:
         """The slot that a frame at ``seconds`` takes; None if it is surplus (its slot is taken, or it comes out of order)."""
-        slot = floor(seconds * self.capture_fps + SLOT_TOLERANCE)
+        slot = self.of(seconds)
         if slot <= self._last:
             self.surplus += 1
             return None
-        self.missing += slot - self._last - 1
+        known = {passed for passed in self._passed_over if passed < slot}
+        self._passed_over -= {*known, slot}
+        self.missing += slot - self._last - 1 - len(known)
         self._last = slot
         self.taken += 1
         return slot

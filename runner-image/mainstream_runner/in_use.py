@@ -11,7 +11,7 @@ from mainstream.packages.layout import OciLayout
 from mainstream.resources.app import BaseDnnRef, MainstreamApp
 from mainstream.resources.edgenode import EdgeNode
 from mainstream.resources.manifests import Manifests
-from mainstream_runner.ingest import NetworkInput
+from mainstream_runner.plans import NetworkInput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

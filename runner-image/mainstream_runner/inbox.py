@@ -1,27 +1,41 @@
-"""The frames that wait for the engine: a short queue for each stream, between the reading threads and the engine's."""
+"""The frames that wait for the engine: a short queue for each reading thread, between it and the engine's thread."""
 
 from collections import deque
 from threading import Condition
 
-from mainstream_runner.ingest import Prepared
+from mainstream_runner.ingest import Item
 
 DEPTH = 2
 """Frames kept ready per stream: one while the engine works on another, one more against jitter of decoding."""
 
 
 class Inbox:
-    """Queues of at most ``DEPTH`` frames. ``put`` waits for room, so that nothing piles up."""
+    """Queues of at most ``DEPTH`` items, by the reader's number. ``put`` waits for room, so that nothing piles up."""
 
-    def __init__(self, streams: int) -> None:
-        self._queues: tuple[deque[Prepared], ...] = tuple(deque() for _ in range(streams))
-        self._open = [True] * streams
+    def __init__(self) -> None:
+        self._queues: dict[int, deque[Item]] = {}
+        self._finished: set[int] = set()
         self._closed = False
+        self._woken = False
         self._state = 0
         self._changed = Condition()
 
-    def put(self, item: Prepared) -> bool:
-        """Wait for room and put the frame in; False if the inbox was closed (the reader may stop)."""
-        queue = self._queues[item.stream]
+    def add(self, reader: int) -> None:
+        """A new reader will put items in."""
+        with self._changed:
+            self._queues[reader] = deque()
+            self._notify()
+
+    def remove(self, reader: int) -> None:
+        """A reader whose items were all taken is forgotten."""
+        with self._changed:
+            del self._queues[reader]
+            self._finished.discard(reader)
+            self._notify()
+
+    def put(self, item: Item) -> bool:
+        """Wait for room and put the item in; False if the inbox was closed (the reader may stop)."""
+        queue = self._queues[item.reader]
         with self._changed:
             self._changed.wait_for(lambda: self._closed or len(queue) < DEPTH)
             if self._closed:
@@ -30,48 +44,60 @@ class Inbox:
             self._notify()
         return True
 
-    def finish(self, stream: int) -> None:
-        """No more frames will come from the stream."""
+    def finish(self, reader: int) -> None:
+        """Nothing more will come from the reader."""
         with self._changed:
-            self._open[stream] = False
+            self._finished.add(reader)
             self._notify()
 
     def close(self) -> None:
-        """Nobody takes frames any more."""
+        """Nobody takes items any more."""
         with self._changed:
             self._closed = True
             self._notify()
 
-    def heads(self) -> list[Prepared]:
-        """Every stream's next frame, after waiting until each stream has one or is finished; empty when all are over."""
+    def wake(self) -> None:
+        """Let the waiting thread look around."""
         with self._changed:
-            self._changed.wait_for(
-                lambda: all(queue or not more for queue, more in zip(self._queues, self._open, strict=True))
-            )
-            return [queue[0] for queue in self._queues if queue]
+            self._woken = True
+            self._notify()
 
-    def heads_now(self) -> tuple[list[Prepared] | None, int]:
-        """The next frames of the streams that have one now (None when all streams are over), and the state's number."""
-        with self._changed:
-            heads = [queue[0] for queue in self._queues if queue]
-            return (heads if heads or any(self._open) else None), self._state
+    def heads(self, seconds: float) -> list[Item] | None:
+        """Every reader's next item, after waiting until each has one or is finished; empty when all are over.
 
-    def over(self, stream: int) -> bool:
-        """Whether the stream is finished and all its frames were taken."""
+        None if that took longer than ``seconds``, or if ``wake`` was called.
+        """
         with self._changed:
-            return not self._open[stream] and not self._queues[stream]
+            self._changed.wait_for(lambda: self._woken or self._complete(), seconds)
+            self._woken = False
+            return [queue[0] for queue in self._queues.values() if queue] if self._complete() else None
+
+    def heads_now(self) -> tuple[list[Item] | None, int]:
+        """The next items of the readers that have one now (None when all are over), and the state's number."""
+        with self._changed:
+            heads = [queue[0] for queue in self._queues.values() if queue]
+            more = heads or len(self._finished) < len(self._queues)
+            return (heads if more else None), self._state
+
+    def over(self, reader: int) -> bool:
+        """Whether the reader is finished and all its items were taken."""
+        with self._changed:
+            return reader in self._finished and not self._queues[reader]
 
     def wait(self, state: int, seconds: float) -> None:
         """Wait until the state is another one than ``state``, at most so long."""
         with self._changed:
             self._changed.wait_for(lambda: self._state != state, seconds)
 
-    def take(self, item: Prepared) -> None:
-        """Remove a stream's next frame."""
+    def take(self, item: Item) -> None:
+        """Remove a reader's next item."""
         with self._changed:
-            taken = self._queues[item.stream].popleft()
+            taken = self._queues[item.reader].popleft()
             assert taken is item  # noqa: S101 - one thread takes, so a head stays until it is taken
             self._notify()
+
+    def _complete(self) -> bool:
+        return all(queue or reader in self._finished for reader, queue in self._queues.items())
 
     def _notify(self) -> None:
         self._state += 1

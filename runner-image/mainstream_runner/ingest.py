@@ -1,112 +1,73 @@
 """From a stream's frames to what the engine needs: slots, who is due, one conversion per view and input shape.
 
-A stream is read by one thread, ahead of the engine by a few frames at most. Frames that no app is due on are decoded (H.264
-without it could not decode the next one) and nothing else.
+A stream is read by one thread, ahead of the engine by a few frames at most. What nobody is due on is decoded only where a later
+frame needs it.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 import av
 
-from mainstream.basednn import Preprocessing
-from mainstream.resources.edgenode import FULL, View
 from mainstream.sampling import Cycle
-from mainstream.schedule import Schedule, ScheduledApp, ScheduledStream, Stem
+from mainstream.schedule import ScheduledStream
+from mainstream_runner.active import Active, LoadedSchedule
+from mainstream_runner.deadlines import MAX_BOUNDS, bound_seconds
 from mainstream_runner.engine import Pixels
-from mainstream_runner.frames import RealRate, Slots
-from mainstream_runner.source import FrameSource, StreamEnd
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkInput:
-    """What a conversion makes: stems of one stream with the same one have it in common."""
-
-    view: View
-    shape: tuple[int, int, int]
-    preprocessing: Preprocessing
-
-
-Convert = Callable[[av.VideoFrame, NetworkInput], Pixels]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StemPlan:
-    """A stem and its apps, fastest first: the apps due on a frame are always the first few of them."""
-
-    stem: Stem
-    apps: tuple[ScheduledApp, ...]
-    network_input: NetworkInput
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamPlan:
-    """A stream and the stems that look at it."""
-
-    stream: ScheduledStream
-    stems: tuple[StemPlan, ...]
-
-    def due(self, cycle: Cycle, slot: int) -> tuple[int, ...]:
-        """For each stem how many of its apps look at the frame in ``slot``."""
-        return tuple(_due(cycle, stem.apps, slot) for stem in self.stems)
-
-
-def _due(cycle: Cycle, apps: Sequence[ScheduledApp], slot: int) -> int:
-    for number, app in enumerate(apps):
-        if not cycle.takes(app.fps, slot):
-            return number
-    return len(apps)
-
-
-def fastest_first(schedule: Schedule, stem: Stem) -> tuple[ScheduledApp, ...]:
-    """The stem's apps in the order of a merged graph's outputs: by rate, the fastest first, then by name."""
-    return tuple(sorted((app for app in schedule.apps if app.stem == stem.name), key=lambda app: (-app.fps, app.app)))
-
-
-def stream_plans(schedule: Schedule) -> tuple[StreamPlan, ...]:
-    """What the schedule asks of each stream; stems without an app are left out, and so are streams without a stem."""
-    plans = []
-    for stream in schedule.streams:
-        views = {FULL: View(name=FULL, crop=(0.0, 0.0, 1.0, 1.0)), **{view.name: view for view in stream.views}}
-        stems = []
-        for stem in schedule.stems:
-            apps = fastest_first(schedule, stem)
-            if stem.stream == stream.name and apps:
-                network_input = NetworkInput(views[stem.view], stem.input_shape, stem.preprocessing)
-                stems.append(StemPlan(stem=stem, apps=apps, network_input=network_input))
-        if stems:
-            plans.append(StreamPlan(stream=stream, stems=tuple(stems)))
-    return tuple(plans)
+from mainstream_runner.frames import Frame, Interruption, RealRate, Slots
+from mainstream_runner.plans import Convert, NetworkInput, StreamPlan
+from mainstream_runner.sources.source import FrameSource, StreamEnd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A frame that some app is due on. ``due[i]`` belongs to the stream's stem i; ``inputs`` is empty if it came too late."""
+    """A frame that some app is due on. ``due[i]`` belongs to the plan's stem i; ``inputs`` is empty if it came too late.
 
-    stream: int
+    ``at`` is when it came (live) or stands (a file in real time), in seconds of the run; ``seconds`` is the stream's own time.
+    """
+
+    reader: int
     index: int
     slot: int
     seconds: Fraction
+    at: Fraction
     due: tuple[int, ...]
     inputs: Mapping[NetworkInput, Pixels]
+    plan: StreamPlan
+    loaded: LoadedSchedule
+    picture: av.VideoFrame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interrupted:
+    """The reader's live stream was lost."""
+
+    reader: int
+    message: str
+
+
+Item = Prepared | Interrupted
 
 
 @dataclass(slots=True, kw_only=True)
 class Ingest:
     """What reading a stream came to, counted while it goes on. Seconds are of one core (the reading thread's own time)."""
 
-    frames: int = 0
+    decoded: int = 0
     unseen: int = 0
-    """Frames in a slot of their own on which no app was due."""
+    """Decoded frames in a slot of their own on which no app was due."""
     last_index: int = -1
     last_seconds: Fraction = Fraction(0)
+    last_at: float | None = None
     decode_seconds: float = 0.0
     convert_seconds: float = 0.0
     end: StreamEnd | None = None
     rate: RealRate = field(default_factory=RealRate)
     slots: Slots = field(kw_only=False)
+    newest: av.VideoFrame | None = None
 
     @property
     def rate_to_write(self) -> Fraction | None:
@@ -115,47 +76,121 @@ class Ingest:
 
 
 class StreamReader:
-    """Reads a stream for its apps. Used by one thread; ``ingest`` may be looked at by others."""
+    """Reads a stream for its apps. Used by one thread; the public fields may be looked at by others.
+
+    ``now`` gives seconds of the run; in real time a file's frames are due ``start`` seconds after their own time.
+    """
 
     def __init__(
-        self, number: int, plan: StreamPlan, source: FrameSource, convert: Convert, *, late: Callable[[Fraction], bool]
+        self,
+        number: int,
+        stream: ScheduledStream,
+        source: FrameSource,
+        convert: Convert,
+        *,
+        active: Active,
+        now: Callable[[], Fraction],
+        real_time: bool,
+        epoch: float,
     ) -> None:
-        self._number = number
-        self._plan = plan
-        self._source = source
+        self.number = number
+        self.stream = stream
+        self.source = source
+        self.ingest = Ingest(Slots(stream.capture_fps))
         self._convert = convert
-        self._late = late
-        self._cycle = Cycle(plan.stream.capture_fps)
-        self.ingest = Ingest(Slots(plan.stream.capture_fps))
+        self._active = active
+        self._now = now
+        self._real_time = real_time
+        self._epoch = epoch
+        self._start = now() if real_time else Fraction(0)
+        self._patience = MAX_BOUNDS * bound_seconds(stream.capture_fps)
+        self._cycle = Cycle(stream.capture_fps)
+        self._leaving = False
+        self._known: tuple[LoadedSchedule, StreamPlan | None] | None = None
 
-    def prepared(self) -> Iterator[Prepared]:
-        """The frames that some app is due on, converted; in order."""
+    @property
+    def frames(self) -> int:
+        """Frames that the stream had, skipped ones among them."""
+        return self.ingest.decoded + self.source.skipped
+
+    def items(self) -> Iterator[Item]:
+        """The frames that some app is due on, converted, in order; and where the stream was lost."""
+        with closing(self.source.frames(self._wanted)) as frames:
+            yield from self._items(frames)
+        self.ingest.end = self.source.end
+
+    def leave(self) -> None:
+        """End at the next frame, or when a silent camera's wait is over; from any thread."""
+        self._leaving = True
+        if self.source.info.live:
+            self.source.close()
+
+    def _items(self, frames: Iterator[Frame | Interruption]) -> Iterator[Item]:
         ingest = self.ingest
-        frames = self._source.frames()
-        while True:
+        while not self._leaving:
             started = time.thread_time()
             frame = next(frames, None)
-            decoded = time.thread_time()
-            ingest.decode_seconds += decoded - started
+            ingest.decode_seconds += time.thread_time() - started
             if frame is None:
-                break
-            ingest.frames += 1
+                return
+            if isinstance(frame, Interruption):
+                yield Interrupted(reader=self.number, message=frame.message)
+                continue
+            ingest.decoded += 1
+            ingest.newest = frame.picture
             ingest.last_index, ingest.last_seconds = frame.index, frame.seconds
+            at = self._at(frame)
+            ingest.last_at = float(at)
             ingest.rate.see(frame.seconds)
             slot = ingest.slots.place(frame.seconds)
-            if slot is None:
-                continue
-            due = self._plan.due(self._cycle, slot)
-            if not any(due):
-                ingest.unseen += 1
-                continue
-            inputs: dict[NetworkInput, Pixels] = {}
-            if not self._late(frame.seconds):
-                for stem, count in zip(self._plan.stems, due, strict=True):
-                    if count and stem.network_input not in inputs:
-                        inputs[stem.network_input] = self._convert(frame.picture, stem.network_input)
-            ingest.convert_seconds += time.thread_time() - decoded
-            yield Prepared(
-                stream=self._number, index=frame.index, slot=slot, seconds=frame.seconds, due=due, inputs=inputs
-            )
-        ingest.end = self._source.end
+            if slot is not None:
+                loaded = self._active.take()
+                item = self._prepare(frame, slot, at, loaded)
+                if item is None:
+                    self._active.give_back(loaded)
+                else:
+                    yield item
+
+    def _prepare(self, frame: Frame, slot: int, at: Fraction, loaded: LoadedSchedule) -> Prepared | None:
+        plan = self._plan(loaded)
+        due = () if plan is None else plan.due(self._cycle, slot)
+        if plan is None or not any(due):
+            self.ingest.unseen += 1
+            return None
+        started = time.thread_time()
+        inputs: dict[NetworkInput, Pixels] = {}
+        if not (self._real_time and self._now() - at > self._patience):
+            for stem, count in zip(plan.stems, due, strict=True):
+                if count and stem.network_input not in inputs:
+                    inputs[stem.network_input] = self._convert(frame.picture, stem.network_input)
+        self.ingest.convert_seconds += time.thread_time() - started
+        return Prepared(
+            reader=self.number,
+            index=frame.index,
+            slot=slot,
+            seconds=frame.seconds,
+            at=at,
+            due=due,
+            inputs=inputs,
+            plan=plan,
+            loaded=loaded,
+            picture=frame.picture,
+        )
+
+    def _at(self, frame: Frame) -> Fraction:
+        if frame.arrived is not None:
+            return Fraction(frame.arrived - self._epoch)
+        return self._start + frame.seconds
+
+    def _wanted(self, seconds: Fraction) -> bool:
+        plan = self._plan(self._active.loaded)
+        slot = self.ingest.slots.of(seconds)
+        wanted = plan is not None and any(plan.due(self._cycle, slot))
+        if not wanted:
+            self.ingest.slots.pass_over(slot)
+        return wanted
+
+    def _plan(self, loaded: LoadedSchedule) -> StreamPlan | None:
+        if self._known is None or self._known[0] is not loaded:
+            self._known = (loaded, loaded.plan_of(self.stream))
+        return self._known[1]

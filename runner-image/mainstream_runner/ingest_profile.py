@@ -11,9 +11,11 @@ from fractions import Fraction
 import av
 
 from mainstream.cost import StreamIngest
-from mainstream_runner.ingest import Convert, NetworkInput
+from mainstream.errors import OperationError
+from mainstream_runner.frames import Interruption
+from mainstream_runner.plans import Convert, NetworkInput
 from mainstream_runner.profiler import AGREEMENT
-from mainstream_runner.source import FrameSource
+from mainstream_runner.sources.source import FrameSource
 
 MAX_SECONDS = 10
 """Of the stream, measured each time."""
@@ -30,7 +32,8 @@ def profile_ingest(
 ) -> StreamIngest:
     """Read up to ten seconds of the stream twice (the slower counts); ``open_source`` opens it from its start."""
     first, second = (
-        _cores(open_source(), inputs, convert(), capture_fps=capture_fps, cpu_seconds=cpu_seconds) for _ in range(2)
+        _cores(stream, open_source(), inputs, convert(), capture_fps=capture_fps, cpu_seconds=cpu_seconds)
+        for _ in range(2)
     )
     spread = abs(first - second) / max(min(first, second), 1e-9)
     cores = (first + second) / 2 if spread <= AGREEMENT else max(first, second)
@@ -38,6 +41,7 @@ def profile_ingest(
 
 
 def _cores(
+    stream: str,
     source: FrameSource,
     inputs: Sequence[NetworkInput],
     convert: Convert,
@@ -49,14 +53,23 @@ def _cores(
     try:
         started = cpu_seconds()
         for frame in source.frames():
+            if isinstance(frame, Interruption):
+                continue
             _convert_all(frame.picture, inputs, convert)
             seconds = frame.seconds + 1 / capture_fps
             if seconds >= MAX_SECONDS:
                 break
         spent = cpu_seconds() - started
+        if not seconds:
+            problem = source.end.message if source.end else "it gave no frame"
+            raise OperationError(
+                f"cannot profile the stream: {problem}",
+                where=f"stream {stream!r}",
+                remedy="Check its source in the EdgeNode, and the camera.",
+            )
     finally:
         source.close()
-    return spent / float(seconds) if seconds else 0.0
+    return spent / float(seconds)
 
 
 def _convert_all(picture: av.VideoFrame, inputs: Sequence[NetworkInput], convert: Convert) -> None:

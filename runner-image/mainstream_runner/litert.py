@@ -40,21 +40,26 @@ class LiteRT:
         self.version = version("ai-edge-litert")
         self._environment = _environment()
 
-    def load(self, joined: Joined, *, levels: Sequence[int], threads: int, folder: Path) -> "LiteRTModel":
-        """See ``Engine.load``."""
+    def write(self, joined: Joined, *, levels: Sequence[int], folder: Path) -> None:
+        """See ``Engine.write``."""
         path = folder / GRAPH_FILE
         try:
             path.write_bytes(joined.write(levels))
         except OSError as error:
             raise OperationError(f"cannot write the merged graph: {error.strerror}", where=path) from None
+
+    def open(self, folder: Path, *, levels: int, input_shape: Sequence[int], threads: int) -> "LiteRTModel":
+        """See ``Engine.open``. The first time it packs the weights into a file beside the graph; later ones map that."""
         cpu = CpuOptions(num_threads=threads, xnnpack_weight_cache_path=str(folder / WEIGHT_CACHE_FILE))
         options = Options(hardware_accelerators=HardwareAccelerator.CPU, cpu_options=cpu)
         with _quiet() as said:
             try:
-                compiled = CompiledModel.from_file(str(path), environment=self._environment, options=options)
-                model = LiteRTModel(compiled, len(levels))
-                for level in range(len(levels)):  # memory is allocated by the first run, which may fail
-                    model.run(np.zeros(joined.input_shape, np.float32), level)
+                compiled = CompiledModel.from_file(
+                    str(folder / GRAPH_FILE), environment=self._environment, options=options
+                )
+                model = LiteRTModel(compiled, levels)
+                for level in range(levels):  # memory is allocated by the first run, which may fail
+                    model.run(np.zeros(input_shape, np.float32), level)
             except (RuntimeError, ValueError) as error:
                 problem = str(error).splitlines()[0]
                 raise PackageError(f"LiteRT {self.version} refuses the merged graph: {problem}; {said()}") from None

@@ -2,48 +2,42 @@
 
 Each stream is read by a thread of its own (``ingest``); this loop takes a frame at a time, so engine calls never overlap. As
 fast as possible it takes them by stream time and gives the same records each time; in real time by ``deadlines``, and frames
-that come too late are dropped and counted. Nothing here grows with the length of a stream.
+that come too late are dropped and counted. Another schedule is taken over between two frames (``active``). Nothing here grows
+with the length of a stream.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from fractions import Fraction
 from threading import Event
-from typing import Protocol
 
-from mainstream.schedule import Schedule, ScheduledApp
+from mainstream.schedule import Schedule
+from mainstream_runner.active import Active, LoadedSchedule, StemEngine
 from mainstream_runner.clock import Clock
-from mainstream_runner.deadlines import MAX_BOUNDS, Deadlines, DropReason, bound_seconds
-from mainstream_runner.engine import Output, Pixels
+from mainstream_runner.deadlines import Deadlines
+from mainstream_runner.decisions import Decisions
 from mainstream_runner.events import Records
 from mainstream_runner.inbox import Inbox
-from mainstream_runner.ingest import Convert, Prepared, StemPlan, StreamReader, stream_plans
+from mainstream_runner.ingest import Interrupted, Prepared
+from mainstream_runner.plans import Convert
+from mainstream_runner.readers import Readers
 from mainstream_runner.sinks.jsonl import Sink
-from mainstream_runner.source import FrameSource
-from mainstream_runner.summary import AppCount, StemCount, StreamSummary, Summary
-from mainstream_runner.verdicts import Verdicts
-from mainstream_runner.voting import Detection, EndReason, Voting, end_rule
+from mainstream_runner.sources.source import FrameSource
+from mainstream_runner.summary import StemCount, StreamSummary, Summary
+from mainstream_runner.voting import EndReason
 
 STOP_CHECK_SECONDS = 0.2
 """How long the loop may sleep before it looks whether it should stop."""
-
-
-class StemEngine(Protocol):
-    """Runs one stem and its apps, fastest first."""
-
-    def run(self, pixels: Pixels, due: int) -> Sequence[Output]:
-        """Probabilities ``(classes,)`` of the first ``due`` apps (1 or more), in one call of the engine."""
-        ...
-
 
 Watch = Callable[[str, int], None]
 """Told now and then how many more frames of a stream were read."""
 
 
 class Pipeline:
-    """One run of a schedule over its streams. ``stop`` may be set by a signal's handler at any moment.
+    """One run, of a schedule and those that follow it. ``stop`` may be set by a signal's handler at any moment.
 
-    ``convert`` makes a converter for each stream, since each stream is read by a thread of its own.
+    ``convert`` makes a converter for each stream, since each stream is read by a thread of its own. The public fields may be
+    looked at by other threads.
     """
 
     def __init__(
@@ -59,188 +53,189 @@ class Pipeline:
         real_time: bool = False,
         watch: Watch = lambda _stream, _frames: None,
     ) -> None:
-        self._schedule = schedule
-        self._plans = stream_plans(schedule)
+        self.active = Active(LoadedSchedule(schedule, engines))
+        self.stems: dict[str, StemCount] = {}
+        self.records = Records(edge_node=schedule.edge_node, started=clock.utc())
+        self.decisions = Decisions(self.records, sink, self._time_of)
+        self.changes = 0
+        self.came_round = clock.seconds()
         self._sources = sources
-        self._engines = engines
         self._sink = sink
         self._clock = clock
         self._stop = stop
         self._real_time = real_time
-        self._watch = watch
-        self._start = 0.0
+        self._live = any(source.info.live for source in sources.values())
+        self._start = clock.seconds()
         self._waited = 0.0
-        self._inbox = Inbox(len(self._plans))
-        self._readers = [
-            StreamReader(
-                number, plan, sources[plan.stream.name], convert(), late=self._lateness(plan.stream.capture_fps)
-            )
-            for number, plan in enumerate(self._plans)
-        ]
-        self._running = set(range(len(self._plans)))
-        self._watched = [0] * len(self._plans)
-        self._verdicts = {app.app: Verdicts.of(app) for app in schedule.apps}
-        self._voting = {
-            app.app: Voting(
-                votes=app.votes,
-                end=end_rule(
-                    after_seconds=app.end_after_seconds, event_length_seconds=app.event_length_seconds, fps=app.fps
-                ),
-            )
-            for app in schedule.apps
-        }
-        self._apps = {app.app: AppCount() for app in schedule.apps}
-        self._stems = {stem.stem.name: StemCount() for plan in self._plans for stem in plan.stems}
-        self._records: Records | None = None
+        self._inbox = Inbox()
+        self._next: tuple[LoadedSchedule, Mapping[str, FrameSource]] | None = None
+        self._taken_over = Event()
+        self.ended = Event()
+        self.readers = Readers(
+            self._inbox, self.active, convert, now=self.now, clock=clock, real_time=real_time, watch=watch
+        )
 
     def run(self) -> Summary:
         """Run until all streams have ended or ``stop`` is set; open events are closed either way."""
-        self._records = Records(schedule=self._schedule, digest=self._schedule.digest, started=self._clock.utc())
-        infos = {plan.stream.name: self._sources[plan.stream.name].info for plan in self._plans}
-        self._sink.write(self._records.header(infos, real_time=self._real_time))
+        loaded = self.active.loaded
+        infos = {plan.stream.name: self._sources[plan.stream.name].info for plan in loaded.plans}
+        self._sink.write(self.records.header(loaded.schedule, infos, real_time=self._real_time))
         self._start = self._clock.seconds()
-        with ThreadPoolExecutor(max(1, len(self._readers)), thread_name_prefix="stream") as threads:
-            reading = [threads.submit(self._read, number) for number in range(len(self._readers))]
-            try:
-                if self._real_time:
-                    self._run_in_real_time()
-                else:
-                    self._run_as_fast_as_possible()
-            finally:
-                self._inbox.close()
-            for future in reading:
-                future.result()
-        self._close_all_events()
+        self._adopt(loaded)
+        try:
+            self.readers.start(loaded, self._sources)
+            if self._real_time:
+                self._run_in_real_time()
+            else:
+                self._run_as_fast_as_possible()
+        finally:
+            self.ended.set()
+            self._inbox.close()
+            self.readers.close()
+        self._close_events_of_ended_streams()
+        for reader in self.readers.current():
+            self._close_events(reader.number, "RunStopped")
         summary = self._summary()
-        self._sink.write(self._records.footer(summary.plain(), wall_seconds=summary.wall_seconds))
+        footer = self.records.footer(
+            summary.plain(), digest=self.active.loaded.digest, wall_seconds=summary.wall_seconds
+        )
+        self._sink.write(footer)
         return summary
 
-    def _read(self, number: int) -> None:
-        try:
-            for item in self._readers[number].prepared():
-                if not self._inbox.put(item):
-                    return
-        finally:
-            self._inbox.finish(number)
+    def exchange(self, loaded: LoadedSchedule, sources: Mapping[str, FrameSource]) -> bool:
+        """Go on with another schedule from the next frame on; from another thread. ``sources`` are of the streams that are new.
+
+        Returns when that has happened; False if the run ended before.
+        """
+        self._taken_over.clear()
+        self._next = (loaded, sources)
+        self._inbox.wake()
+        while not self._taken_over.wait(STOP_CHECK_SECONDS):
+            if self.ended.is_set():
+                return False
+        return True
+
+    def close(self) -> None:
+        """Give back what the schedules held, after the run."""
+        for engine in self.active.all_engines():
+            engine.close()
+
+    def now(self) -> Fraction:
+        """Seconds of the run."""
+        return Fraction(self._clock.seconds() - self._start)
+
+    def _time_of(self, at: Fraction) -> datetime:
+        """The wall time of a moment of the run; of live streams by the clock as it is set now, since clocks are corrected."""
+        if self._live:
+            return self._clock.utc() - timedelta(seconds=float(self.now() - at))
+        return self.records.started + timedelta(microseconds=round(at * 1_000_000))
 
     def _run_as_fast_as_possible(self) -> None:
-        while not self._stop.is_set():
+        while self._go_on():
             started = self._clock.seconds()
-            heads = self._inbox.heads()
+            heads = self._inbox.heads(STOP_CHECK_SECONDS)
             self._waited += self._clock.seconds() - started
+            if heads is None:
+                continue
             self._close_events_of_ended_streams()
             if not heads:
                 return
-            item = min(heads, key=lambda head: (head.seconds, head.stream))
-            self._inbox.take(item)
-            self._analyse(item)
-            self._report_progress(item.stream)
+            frames = [head for head in heads if isinstance(head, Prepared)]
+            self._take(min(frames, key=lambda head: (head.at, head.reader)) if frames else heads[0])
 
     def _run_in_real_time(self) -> None:
-        deadlines = Deadlines(self._plans)
-        while not self._stop.is_set():
+        deadlines = Deadlines()
+        while self._go_on():
             heads, state = self._inbox.heads_now()
             self._close_events_of_ended_streams()
             if heads is None:
                 return
-            now = self._now()
-            arrived = [head for head in heads if head.seconds <= now]
-            if not arrived:
-                ahead = min((float(head.seconds - now) for head in heads), default=STOP_CHECK_SECONDS)
-                started = self._clock.seconds()
-                self._inbox.wait(state, min(ahead, STOP_CHECK_SECONDS))
-                self._waited += self._clock.seconds() - started
+            now = self.now()
+            arrived = []
+            for head in heads:
+                if isinstance(head, Interrupted):
+                    self._take(head)
+                elif head.at <= now:
+                    arrived.append(head)
+            if arrived:
+                item, reason = deadlines.choose(arrived, now)
+                if reason is None:
+                    self._take(item)
+                else:
+                    self._inbox.take(item)
+                    self.decisions.drop(item, reason)
+                    self.active.give_back(item.loaded)
                 continue
-            item, reason = deadlines.choose(arrived, now)
-            self._inbox.take(item)
-            if reason is None:
-                self._analyse(item)
-            else:
-                self._drop(item, reason)
-            self._report_progress(item.stream)
+            ahead = min((float(head.at - now) for head in heads if isinstance(head, Prepared)), default=1.0)
+            started = self._clock.seconds()
+            self._inbox.wait(state, min(ahead, STOP_CHECK_SECONDS))
+            self._waited += self._clock.seconds() - started
 
-    def _now(self) -> Fraction:
-        return Fraction(self._clock.seconds() - self._start)
+    def _go_on(self) -> bool:
+        """Between two frames: take over a new schedule, close what the old one left, see whether to stop."""
+        self.came_round = self._clock.seconds()
+        if self._next is not None:
+            new, self._next = self._next, None
+            self.active.exchange(new[0])
+            self._adopt(new[0])
+            self._live |= any(source.info.live for source in new[1].values())
+            self.readers.start(*new)
+            self.changes += 1
+            self._taken_over.set()
+        for engine in self.active.drained():
+            engine.close()
+        self.readers.report()
+        return not self._stop.is_set()
 
-    def _lateness(self, capture_fps: Fraction) -> Callable[[Fraction], bool]:
-        """Whether a frame is too late to be worth converting, whatever was lost before."""
-        bound = MAX_BOUNDS * bound_seconds(capture_fps)
-        return lambda seconds: self._real_time and self._now() - seconds > bound
+    def _adopt(self, loaded: LoadedSchedule) -> None:
+        self.decisions.adopt(loaded, self.now())
+        names = {stem.stem.name for plan in loaded.plans for stem in plan.stems}
+        self.stems = {name: self.stems.get(name, StemCount()) for name in names}
 
-    def _analyse(self, item: Prepared) -> None:
-        plan = self._plans[item.stream]
-        for stem, due in zip(plan.stems, item.due, strict=True):
+    def _take(self, item: Prepared | Interrupted) -> None:
+        self._inbox.take(item)
+        if isinstance(item, Interrupted):
+            self._close_events(item.reader, "StreamLost")
+            return
+        for stem, due in zip(item.plan.stems, item.due, strict=True):
             if due:
-                count = self._stems[stem.stem.name]
                 started = self._clock.seconds()
-                outputs = self._engines[stem.stem.name].run(item.inputs[stem.network_input], due)
-                count.engine_seconds += self._clock.seconds() - started
-                count.calls += 1
-                late = self._real_time and self._now() - item.seconds > 1 / plan.stream.capture_fps
-                self._decide(item, plan.stream.name, stem, outputs, late=late)
-
-    def _decide(self, item: Prepared, stream: str, stem: StemPlan, outputs: Sequence[Output], *, late: bool) -> None:
-        for app, probabilities in zip(stem.apps, outputs, strict=False):  # the apps due are the first few
-            counts = self._apps[app.app]
-            counts.analysed += 1
-            counts.late += late
-            look = self._verdicts[app.app].look(probabilities, item.index, item.seconds)
-            for detection in self._voting[app.app].look(look):
-                counts.events += detection.reason is None
-                self._emit(app, stream, detection)
-
-    def _drop(self, item: Prepared, reason: DropReason) -> None:
-        for stem, due in zip(self._plans[item.stream].stems, item.due, strict=True):
-            for app in stem.apps[:due]:
-                self._apps[app.app].dropped[reason] += 1
+                outputs = item.loaded.engines[stem.stem.name].run(item.inputs[stem.network_input], due)
+                ended = self._clock.seconds()
+                if (count := self.stems.get(stem.stem.name)) is not None:
+                    count.engine_seconds += ended - started
+                    count.calls += 1
+                now = self.now() if self._real_time else item.at
+                late = now - item.at > 1 / item.plan.stream.capture_fps
+                self.decisions.decide(item, stem, outputs, now=now, late=late)
+        self.active.give_back(item.loaded)
 
     def _close_events_of_ended_streams(self) -> None:
-        for number in sorted(self._running):
-            if self._inbox.over(number):
-                self._close_events(number)
+        for reader in self.readers.ended():
+            end = reader.ingest.end
+            reason: EndReason = "StreamCutOff" if end is not None and end.reason == "CutOff" else "StreamEnded"
+            self._close_events(reader.number, reason)
+            self.readers.forget(reader.number)
 
-    def _close_all_events(self) -> None:
-        for number in sorted(self._running):
-            self._close_events(number)
-
-    def _close_events(self, number: int) -> None:
-        self._running.discard(number)
-        plan, ingest = self._plans[number], self._readers[number].ingest
-        reason: EndReason = "RunStopped"
-        if ingest.end is not None:
-            reason = "StreamCutOff" if ingest.end.reason == "CutOff" else "StreamEnded"
-        for stem in plan.stems:
-            for app in stem.apps:
-                closed = self._voting[app.app].close(
-                    frame=max(ingest.last_index, 0), seconds=ingest.last_seconds, reason=reason
-                )
-                for detection in closed:
-                    self._emit(app, plan.stream.name, detection)
-
-    def _emit(self, app: ScheduledApp, stream: str, detection: Detection) -> None:
-        assert self._records is not None  # noqa: S101 - run() made it before the first look
-        self._sink.write(self._records.event(app, stream, detection))
-
-    def _report_progress(self, number: int) -> None:
-        read = self._readers[number].ingest.frames
-        if read > self._watched[number]:
-            self._watch(self._plans[number].stream.name, read - self._watched[number])
-            self._watched[number] = read
+    def _close_events(self, number: int, reason: EndReason) -> None:
+        reader = self.readers.all[number]
+        ingest = reader.ingest
+        self.decisions.close_stream(
+            reader.stream.name,
+            frame=max(ingest.last_index, 0),
+            seconds=ingest.last_seconds,
+            reason=reason,
+            now=self.now() if self._real_time else ingest.last_seconds,
+        )
 
     def _summary(self) -> Summary:
+        loaded = self.active.loaded
+        by_stream = {reader.stream.name: reader for reader in self.readers.all.values()}
         return Summary(
-            schedule=self._schedule,
-            streams=tuple(
-                StreamSummary(
-                    plan=plan,
-                    info=self._sources[plan.stream.name].info,
-                    ingest=reader.ingest,
-                    corrupt_packets=self._sources[plan.stream.name].corrupt_packets,
-                )
-                for plan, reader in zip(self._plans, self._readers, strict=True)
-            ),
-            apps=self._apps,
-            stems=self._stems,
+            schedule=loaded.schedule,
+            streams=tuple(StreamSummary(plan=plan, reader=by_stream[plan.stream.name]) for plan in loaded.plans),
+            apps=self.decisions.apps,
+            stems=self.stems,
             wall_seconds=self._clock.seconds() - self._start,
             waited_seconds=self._waited,
             real_time=self._real_time,

@@ -17,6 +17,7 @@ from mainstream.cli.output import (
     StoreOption,
 )
 from mainstream.errors import InputError
+from mainstream_runner.options import SecretsOption
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     from mainstream.resources.manifests import Manifests
     from mainstream_runner.engine import Engine
     from mainstream_runner.in_use import InUse
+    from mainstream_runner.secrets import Secrets
+    from mainstream_runner.sources.source import FrameSource
+
+ATTEMPTS = 3
+"""Connections to a camera that may fail before its profile is given up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +53,7 @@ def profile(app: typer.Typer) -> None:
         *,
         filename: FilesOption,
         store: StoreOption = DEFAULT_STORE,
+        secrets: SecretsOption = None,
         output: OutputOption = Format.TABLE,
     ) -> None:
         """Measure segments, branches and streams on this machine, with the runner's engine and threads."""
@@ -54,16 +61,19 @@ def profile(app: typer.Typer) -> None:
         from mainstream.packages.folder import StoreFolder
         from mainstream.resources.manifests import load
         from mainstream_runner.litert import LiteRT
+        from mainstream_runner.secrets import Secrets
 
         out = Output(output)
         manifests = load(filename)
         if not manifests.edge_nodes:
             raise InputError("holds no EdgeNode", where=filename, remedy="Add one: it says which streams there are.")
-        profiles = measure(out, manifests, StoreFolder(store), engine=LiteRT())
+        profiles = measure(out, manifests, StoreFolder(store), engine=LiteRT(), secrets=Secrets(secrets))
         out.result({"edgeNodes": [_plain(one) for one in profiles]}, lambda: _tables(profiles))
 
 
-def measure(out: Output, manifests: "Manifests", store: "StoreFolder", *, engine: "Engine") -> list[NodeProfile]:
+def measure(
+    out: Output, manifests: "Manifests", store: "StoreFolder", *, engine: "Engine", secrets: "Secrets"
+) -> list[NodeProfile]:
     """Measure everything that the manifests' edge nodes use, and keep it in the store."""
     from mainstream.packages.profiles import save_costs, save_ingest
     from mainstream_runner.hardware import hardware
@@ -76,7 +86,7 @@ def measure(out: Output, manifests: "Manifests", store: "StoreFolder", *, engine
         for node in manifests.edge_nodes:
             _check_engine(manifests, node)
             use, threads = uses[node.metadata.name], node.spec.threads
-            ingest = _ingest(manifests, node, use, steps)
+            ingest = _ingest(manifests, node, use, secrets, steps)
             layers = []
             for base in use.base_dnns:
                 key = (base.digest, threads)
@@ -111,12 +121,21 @@ def _layers(
     return profile_layers(base, read=store.layout.read_blob, engine=engine, threads=threads, hardware=name, begin=begin)
 
 
-def _ingest(manifests: "Manifests", node: "EdgeNode", use: "InUse", steps: Steps) -> "list[StreamIngest]":
+def _ingest(
+    manifests: "Manifests", node: "EdgeNode", use: "InUse", secrets: "Secrets", steps: Steps
+) -> "list[StreamIngest]":
+    from random import random
+    from threading import Event
+
     from mainstream.schedule import ScheduledStream
+    from mainstream_runner.clock import SystemClock
     from mainstream_runner.convert import SwscaleConvert
     from mainstream_runner.ingest_profile import profile_ingest
-    from mainstream_runner.source import FileSource, open_stream
+    from mainstream_runner.sources.opening import opener
 
+    open_stream = opener(
+        until_end=False, secrets=secrets, clock=SystemClock(), stop=Event(), random=random, attempts=ATTEMPTS
+    )
     advance = steps.start("streams", len(use.inputs))
     measured = []
     for stream in node.spec.streams:
@@ -129,8 +148,8 @@ def _ingest(manifests: "Manifests", node: "EdgeNode", use: "InUse", steps: Steps
             source = source.model_copy(update={"file": source.file.model_copy(update={"path": path})})
         scheduled = ScheduledStream(name=stream.name, source=source, capture_fps=stream.capture_fps, views=stream.views)
 
-        def opened(scheduled: ScheduledStream = scheduled) -> FileSource:
-            return open_stream(scheduled, until_end=False)
+        def opened(scheduled: ScheduledStream = scheduled) -> "FrameSource":
+            return open_stream(scheduled)
 
         measured.append(profile_ingest(stream.name, opened, wanted, SwscaleConvert, capture_fps=stream.capture_fps))
         advance()

@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 
 from mainstream.basednn import BaseDnn
 from mainstream.cost import LayerCosts
-from mainstream_runner.engine import Engine, Model, Pixels
-from mainstream_runner.executor import ReadBlob
+from mainstream_runner.engine import Engine, Model, Pixels, load
 from mainstream_runner.merge import Branch, Joined
 from mainstream_runner.scratch import scratch_folder
 from mainstream_runner.standin import stand_in
+from mainstream_runner.stems import ReadBlob
 
 AGREEMENT = 0.1
 """Two batches agree if they differ by at most this share."""
@@ -120,7 +120,7 @@ def measure_batch(
         branch = Branch(depth=depth, model=stand_in(segments[depth:], features))
         joined = Joined(segments, [branch] * copies)
         with scratch_folder() as folder:
-            model = engine.load(joined, levels=(copies, 1), threads=threads, folder=folder)
+            model = load(engine, joined, levels=(copies, 1), threads=threads, folder=folder)
             try:
                 pixels = np.random.default_rng(0).uniform(-1, 1, joined.input_shape).astype(np.float32)
                 several, one = run_in_turn(model, pixels, levels=(0, 1), clock=clock)

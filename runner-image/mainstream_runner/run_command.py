@@ -14,12 +14,12 @@ import typer
 from mainstream.cli.main import require
 from mainstream.cli.output import DEFAULT_STORE, Format, Output, OutputOption, StoreOption
 from mainstream.errors import InputError
+from mainstream_runner.options import SecretsOption
 
 if TYPE_CHECKING:
     from mainstream.schedule import Schedule
-    from mainstream_runner.executor import StemExecutor
     from mainstream_runner.sinks.jsonl import Sink
-    from mainstream_runner.source import FileSource
+    from mainstream_runner.sources.source import FrameSource
     from mainstream_runner.summary import Summary
 
 FAILED = 1
@@ -41,7 +41,11 @@ def run(app: typer.Typer) -> None:
             typer.Option("--filename", "-f", help="Manifest file, or a folder with manifests: plan, then run."),
         ] = None,
         schedule: Annotated[
-            Path | None, typer.Option("--schedule", help="Run a schedule that `mainstream plan` wrote, instead.")
+            Path | None,
+            typer.Option(
+                "--schedule",
+                help="Run a schedule that `mainstream plan` wrote; when the file changes, go on with the new one.",
+            ),
         ] = None,
         node: Annotated[str | None, typer.Option("--node", help="Which EdgeNode to run, if there are several.")] = None,
         events: Annotated[
@@ -65,6 +69,7 @@ def run(app: typer.Typer) -> None:
         sharing: Annotated[
             SharingName, typer.Option("--sharing", help="How to share; the others than Mainstream are baselines.")
         ] = "Mainstream",
+        secrets: SecretsOption = None,
         store: StoreOption = DEFAULT_STORE,
         output: OutputOption = Format.TABLE,
     ) -> None:
@@ -81,7 +86,16 @@ def run(app: typer.Typer) -> None:
             )
         else:
             planned = _read_schedule(schedule or Path())
-        status = _run(out, planned, store, events=events, until_end=until_end, real_time=real_time)
+        status = _run(
+            out,
+            planned,
+            store,
+            schedule_file=schedule,
+            secrets=secrets,
+            events=events,
+            until_end=until_end,
+            real_time=real_time,
+        )
         raise typer.Exit(status)
 
 
@@ -125,75 +139,64 @@ def _read_schedule(path: Path) -> "Schedule":
 
 
 def _run(
-    out: Output, schedule: "Schedule", store: Path, *, events: Path | None, until_end: bool, real_time: bool | None
+    out: Output,
+    schedule: "Schedule",
+    store: Path,
+    *,
+    schedule_file: Path | None,
+    secrets: Path | None,
+    events: Path | None,
+    until_end: bool,
+    real_time: bool | None,
 ) -> int:
-    from mainstream_runner.clock import SystemClock
-    from mainstream_runner.convert import SwscaleConvert
-    from mainstream_runner.ingest import stream_plans
+    from mainstream.packages.folder import StoreFolder
     from mainstream_runner.interrupts import interrupts
-    from mainstream_runner.pipeline import Pipeline
-    from mainstream_runner.source import open_stream
+    from mainstream_runner.local_blobs import LocalBlobs
+    from mainstream_runner.running import Run, opened_streams, started
+    from mainstream_runner.secrets import Secrets
 
     if not schedule.apps:
         raise InputError(
             f"no app is in the schedule of edge node {schedule.edge_node!r}",
             remedy="Raise budget.utilization or lower the apps' minF1: `mainstream plan` shows what each would need.",
         )
-    plans = stream_plans(schedule)
+    layout = StoreFolder(store).layout
     with ExitStack() as open_things:
-        sources = {
-            plan.stream.name: open_things.enter_context(open_stream(plan.stream, until_end=until_end)) for plan in plans
-        }
-        engines = open_things.enter_context(_stems(out, schedule, store))
-        sink = open_things.enter_context(_sink(events))
-        watch = open_things.enter_context(_progress(out, sources))
         interrupt = open_things.enter_context(interrupts())
-        pipeline = Pipeline(
-            schedule,
-            sources=sources,
-            engines=engines,
-            convert=SwscaleConvert,
-            sink=sink,
-            clock=SystemClock(),
+        run = Run(
+            schedule=schedule,
+            schedule_file=schedule_file,
+            blobs=LocalBlobs(store),
+            read=layout.read_blob,
+            secrets=Secrets(secrets),
+            until_end=until_end,
+            real_time=real_time,
             stop=interrupt.stop,
-            real_time=_paced(schedule) if real_time is None else real_time,
-            watch=watch,
         )
-        summary = pipeline.run()
+        sources = open_things.enter_context(opened_streams(run))
+        sink = open_things.enter_context(_sink(events))
+        with out.progress() as steps:
+            advance = steps.start("merging graphs", len({app.stem for app in schedule.apps}))
+            ready = open_things.enter_context(
+                started(
+                    run,
+                    sources,
+                    sink=sink,
+                    watch=open_things.enter_context(_progress(out, sources)),
+                    advance=advance,
+                    taken=lambda new: out.say(f"schedule {new.digest[7:19]} runs: {len(new.apps)} apps"),
+                    refused=lambda refusal: out.warn(
+                        f"the new schedule is refused: {refusal.reason}; the old one runs on"
+                    ),
+                )
+            )
+        summary = ready.pipeline.run()
     _print_summary(out, summary, to_file=events is not None)
     if interrupt.exit_status:
         out.say("interrupted; the events so far are whole, events that were open have been ended")
         return interrupt.exit_status
     cut_off = any(stream.ingest.end is not None and stream.ingest.end.reason == "CutOff" for stream in summary.streams)
     return FAILED if cut_off else 0
-
-
-@contextmanager
-def _stems(out: Output, schedule: "Schedule", store: Path) -> "Iterator[dict[str, StemExecutor]]":
-    """The schedule's stems, merged and loaded; a bar counts the graphs."""
-    from mainstream.packages.folder import StoreFolder
-    from mainstream_runner.executor import open_stems
-    from mainstream_runner.litert import LiteRT
-
-    if schedule.engine != "LiteRT":
-        raise InputError(
-            f"engine: {schedule.engine} is not available in this version",
-            where=f"edge node {schedule.edge_node!r}",
-            remedy="Set runtime.engine to Auto or LiteRT.",
-        )
-    layout = StoreFolder(store).layout
-    stems_in_use = len({app.stem for app in schedule.apps})
-    with ExitStack() as open_things:
-        with out.progress() as steps:
-            advance = steps.start("merging graphs", stems_in_use)
-            stems = open_things.enter_context(
-                open_stems(schedule, read=layout.read_blob, engine=LiteRT(), ready=lambda _stem: advance())
-            )
-        yield stems
-
-
-def _paced(schedule: "Schedule") -> bool:
-    return any(stream.source.file is not None and stream.source.file.real_time for stream in schedule.streams)
 
 
 def _sink(events: Path | None) -> "AbstractContextManager[Sink]":
@@ -203,7 +206,7 @@ def _sink(events: Path | None) -> "AbstractContextManager[Sink]":
 
 
 @contextmanager
-def _progress(out: Output, sources: "Mapping[str, FileSource]") -> Iterator[Callable[[str, int], None]]:
+def _progress(out: Output, sources: "Mapping[str, FrameSource]") -> Iterator[Callable[[str, int], None]]:
     """A bar for each stream that has an end; gives what tells it how many more frames were read."""
     with out.progress() as steps:
         advance = {

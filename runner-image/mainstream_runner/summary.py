@@ -1,8 +1,7 @@
 """What a run came to: frames, looks, drops, events, seconds in the engine and outside, planned and measured cost."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -11,19 +10,11 @@ from rich.table import Table
 
 from mainstream.documents import fraction_text, number_text
 from mainstream.schedule import Schedule
+from mainstream_runner.decisions import AppRun
 from mainstream_runner.events import seconds_text
-from mainstream_runner.ingest import Ingest, StreamPlan
-from mainstream_runner.source import SourceInfo
-
-
-@dataclass(slots=True, kw_only=True)
-class AppCount:
-    """One app's looks. ``late``: analysed, but the verdict came more than a capture interval after the frame."""
-
-    analysed: int = 0
-    late: int = 0
-    events: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
+from mainstream_runner.ingest import Ingest, StreamReader
+from mainstream_runner.plans import StreamPlan
+from mainstream_runner.sources.source import SourceInfo
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,14 +30,27 @@ class StreamSummary:
     """A stream as it was read."""
 
     plan: StreamPlan
-    info: SourceInfo
-    ingest: Ingest
-    corrupt_packets: int
+    reader: StreamReader
+
+    @property
+    def ingest(self) -> Ingest:
+        """What reading it came to."""
+        return self.reader.ingest
+
+    @property
+    def info(self) -> SourceInfo:
+        """What its source says of it."""
+        return self.reader.source.info
+
+    @property
+    def corrupt_packets(self) -> int:
+        """Packets that could not be decoded."""
+        return self.reader.source.corrupt_packets
 
     @property
     def seconds(self) -> Fraction:
         """Seconds of stream that were gone through."""
-        return self.ingest.last_seconds + 1 / self.plan.stream.capture_fps if self.ingest.frames else Fraction(0)
+        return self.ingest.last_seconds + 1 / self.plan.stream.capture_fps if self.reader.frames else Fraction(0)
 
     def plain(self) -> dict[str, Any]:
         """As plain values for JSON."""
@@ -54,13 +58,14 @@ class StreamSummary:
         plain: dict[str, Any] = {
             "name": self.plan.stream.name,
             "file": self.info.file,
-            "framesRead": ingest.frames,
+            "framesRead": self.reader.frames,
             "framesAnnounced": self.info.frames,
             "seconds": seconds_text(self.seconds),
             "slotsTaken": slots.taken,
             "surplusFrames": slots.surplus,
             "missingSlots": slots.missing,
             "unseenFrames": ingest.unseen,
+            "skippedFrames": self.reader.source.skipped,
             "corruptPackets": self.corrupt_packets,
             "decodeSeconds": seconds_text(ingest.decode_seconds),
             "convertSeconds": seconds_text(ingest.convert_seconds),
@@ -80,7 +85,7 @@ class Summary:
 
     schedule: Schedule
     streams: Sequence[StreamSummary]
-    apps: Mapping[str, AppCount]
+    apps: Mapping[str, AppRun]
     stems: Mapping[str, StemCount]
     wall_seconds: float
     waited_seconds: float
@@ -108,7 +113,7 @@ class Summary:
             name, ingest = stream.plan.stream.name, stream.ingest
             if ingest.end is not None and ingest.end.reason == "CutOff":
                 found.append(
-                    f"stream {name!r}, {stream.info.file}: cut off after {ingest.frames} frames: {ingest.end.message}; "
+                    f"stream {name!r}, {stream.info.file}: cut off after {stream.reader.frames} frames: {ingest.end.message}; "
                     "what could be read was analysed"
                 )
             if stream.corrupt_packets:
@@ -125,7 +130,7 @@ class Summary:
 
     def plain(self) -> dict[str, Any]:
         """As plain values for JSON."""
-        frames = sum(stream.ingest.frames for stream in self.streams)
+        frames = sum(stream.reader.frames for stream in self.streams)
         by_name = {stream.plan.stream.name: stream for stream in self.streams}
         stems = {stem.name: stem for stem in self.schedule.stems}
         decode = sum(stream.ingest.decode_seconds for stream in self.streams)

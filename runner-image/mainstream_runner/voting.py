@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-EndReason = Literal["NoPositive", "StreamEnded", "StreamCutOff", "RunStopped"]
+EndReason = Literal["NoPositive", "StreamEnded", "StreamCutOff", "StreamLost", "ScheduleChanged", "RunStopped"]
 
 MIN_LOOKS_WITHOUT_POSITIVE = 2
 EVENT_LENGTH_SHARE = Fraction(1, 10)
@@ -96,12 +96,22 @@ class _Positives:
 class Voting:
     """One app's votes on one stream. Give it every look, in order; it answers with what began and what ended."""
 
-    def __init__(self, *, votes: int, end: EndRule) -> None:
+    def __init__(self, *, votes: int, end: EndRule, number: int = 0) -> None:
+        """``number`` is that of the app's last event before."""
         self._votes = votes
         self._end = end
         self._run: _Positives | None = None
         self._open: _Positives | None = None
-        self._number = 0
+        self.number = number
+
+    @property
+    def open_event(self) -> bool:
+        """Whether an event goes on."""
+        return self._open is not None
+
+    def adapt(self, *, votes: int, end: EndRule) -> None:
+        """Go on by other rules: an open event and a run of positives stay."""
+        self._votes, self._end = votes, end
 
     def look(self, look: Look) -> tuple[Detection, ...]:
         """Take a look into account; at most one event ends and one starts."""
@@ -113,18 +123,23 @@ class Voting:
             self._run = self._run or _Positives(look)
             self._run.add(look)
             if self._run.count >= self._votes:
-                self._number += 1
+                self.number += 1
                 self._open, self._run = self._run, None
                 changes = (*changes, self._detection(self._open, frame=look.frame, seconds=look.seconds, reason=None))
         else:
             self._run = None
         return changes
 
-    def close(self, *, frame: int, seconds: Fraction, reason: EndReason) -> tuple[Detection, ...]:
-        """The stream is over, or the run: the open event ends for that reason, a run that is no event yet is forgotten."""
+    def close(self, *, frame: int | None, seconds: Fraction | None, reason: EndReason) -> tuple[Detection, ...]:
+        """The stream is over, or the run: the open event ends for that reason, a run that is no event yet is forgotten.
+
+        It was noticed at that frame and second; None: at the event's last positive.
+        """
         self._run = None
         if self._open is None:
             return ()
+        frame = self._open.last.frame if frame is None else frame
+        seconds = self._open.last.seconds if seconds is None else seconds
         ended = self._detection(self._open, frame=frame, seconds=seconds, reason=reason)
         self._open = None
         return (ended,)
@@ -144,7 +159,7 @@ class Voting:
 
     def _detection(self, event: _Positives, *, frame: int, seconds: Fraction, reason: EndReason | None) -> Detection:
         return Detection(
-            number=self._number,
+            number=self.number,
             label=event.label,
             score=event.score,
             positives=event.count,

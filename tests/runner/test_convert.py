@@ -9,8 +9,8 @@ import pytest
 from mainstream.basednn import Preprocessing
 from mainstream.resources.edgenode import View
 from mainstream_runner.convert import SwscaleConvert
-from mainstream_runner.ingest import NetworkInput
-from mainstream_runner.source import FileSource
+from mainstream_runner.plans import NetworkInput
+from mainstream_runner.sources.file import FileSource
 from mainstream_trainer.video import video_pixels
 
 IDENTITY = Preprocessing(mean=(0.0, 0.0, 0.0), divisor=1.0)

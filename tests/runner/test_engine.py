@@ -14,12 +14,12 @@ from mainstream.basednn import BaseDnn
 from mainstream.documents import sha256
 from mainstream.errors import InputError, OperationError, PackageError
 from mainstream.schedule import Schedule
-from mainstream_runner.engine import Engine, Model, Pixels
-from mainstream_runner.executor import StemExecutor, open_stems
+from mainstream_runner.engine import Engine, Pixels, load
 from mainstream_runner.graph import read
 from mainstream_runner.litert import LiteRT
 from mainstream_runner.merge import Branch, Joined, merge
 from mainstream_runner.standin import dense_head, stand_in
+from mainstream_runner.stems import load_stem, open_stems
 
 FEATURES = (256,)
 
@@ -60,7 +60,7 @@ def test_compiled_model_and_interpreter_agree(
 ) -> None:
     """The same graph gives the same bits through both of LiteRT's interfaces, in every level."""
     joined = Joined(tiny_segments, [Branch(depth=d, model=stand_in(tiny_segments[d:], FEATURES)) for d in (14, 3, 15)])
-    model = engine.load(joined, levels=(3, 2, 1), threads=1, folder=tmp_path)
+    model = load(engine, joined, levels=(3, 2, 1), threads=1, folder=tmp_path)
     for level, apps in enumerate((3, 2, 1)):
         interpreter = Interpreter(model_content=joined.write([apps]), num_threads=1)
         outputs = interpreter.get_signature_runner("level0")(pixels=pixels)
@@ -102,7 +102,7 @@ class _Failing:
         self.error = error
         self.folders: list[Path] = []
 
-    def load(self, joined: Joined, *, levels: object, threads: int, folder: Path) -> Model:  # noqa: ARG002
+    def write(self, joined: Joined, *, levels: object, folder: Path) -> None:  # noqa: ARG002
         (folder / "levels.tflite").write_bytes(joined.write([1]))
         self.folders.append(folder)
         raise self.error
@@ -130,7 +130,7 @@ def test_files_are_gone_after_the_run(
 ) -> None:
     """The merged graph and its weight cache live as long as the stem."""
     schedule = make_schedule([(15, 5, _put(blobs, dense_head(FEATURES)))])
-    stem = StemExecutor(
+    stem = load_stem(
         schedule.stems[0], schedule.apps, read=blobs.__getitem__, engine=engine, threads=1, folder=tmp_path
     )
     assert {path.name for path in tmp_path.iterdir()} == {"levels.tflite", "weights.xnnpack"}
@@ -192,7 +192,7 @@ def test_a_full_disk_is_said(engine: Engine, tiny_segments: list[bytes], tmp_pat
     """A folder that takes nothing is an OperationError, not a stack trace."""
     joined = Joined(tiny_segments, [Branch(depth=15, model=dense_head(FEATURES))])
     with pytest.raises(OperationError, match="cannot write the merged graph"):
-        engine.load(joined, levels=(1,), threads=1, folder=tmp_path / "missing")
+        load(engine, joined, levels=(1,), threads=1, folder=tmp_path / "missing")
 
 
 def test_loading_prints_nothing(tiny_segments: list[bytes], tmp_path: Path) -> None:
@@ -201,6 +201,7 @@ def test_loading_prints_nothing(tiny_segments: list[bytes], tmp_path: Path) -> N
     model.write_bytes(merge(tiny_segments, [Branch(depth=15, model=dense_head(FEATURES))]))
     program = f"""
 import pathlib, numpy
+from mainstream_runner.engine import load
 from mainstream_runner.graph import read
 from mainstream_runner.litert import LiteRT
 from mainstream_runner.merge import Branch, Joined
@@ -208,7 +209,7 @@ engine = LiteRT()
 joined = Joined([], [Branch(depth=0, model=pathlib.Path({str(model)!r}).read_bytes())])
 folder = pathlib.Path({str(tmp_path)!r}) / "run"
 folder.mkdir()
-loaded = engine.load(joined, levels=(1,), threads=1, folder=folder)
+loaded = load(engine, joined, levels=(1,), threads=1, folder=folder)
 print(loaded.run(numpy.zeros((1, 64, 64, 3), numpy.float32))[0].shape)
 loaded.close()
 """

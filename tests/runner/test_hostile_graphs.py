@@ -276,6 +276,7 @@ def test_bit_flips_never_crash_the_engine(tiny_segments: list[bytes], tmp_path: 
     program = f"""
 import pathlib, tempfile, numpy
 from mainstream.errors import PackageError
+from mainstream_runner.engine import load
 from mainstream_runner.litert import LiteRT
 from mainstream_runner.merge import Branch, Joined
 engine = LiteRT()
@@ -283,7 +284,7 @@ for path in sorted(pathlib.Path({str(tmp_path)!r}).glob("*.tflite")):
     with tempfile.TemporaryDirectory() as folder:
         joined = Joined([], [Branch(depth=0, model=path.read_bytes())])
         try:
-            model = engine.load(joined, levels=(1,), threads=1, folder=pathlib.Path(folder))
+            model = load(engine, joined, levels=(1,), threads=1, folder=pathlib.Path(folder))
         except PackageError:
             continue
         output = model.run(numpy.zeros(joined.input_shape, numpy.float32))[0]

@@ -12,9 +12,9 @@ from mainstream.basednn import Preprocessing
 from mainstream.resources.edgenode import View
 from mainstream_runner.engine import Pixels
 from mainstream_runner.frames import Frame
-from mainstream_runner.ingest import NetworkInput
 from mainstream_runner.ingest_profile import profile_ingest
-from mainstream_runner.source import FileSource
+from mainstream_runner.plans import NetworkInput
+from mainstream_runner.sources.file import FileSource
 
 FULL = View(name="full", crop=(0.0, 0.0, 1.0, 1.0))
 INPUT = NetworkInput(FULL, (8, 8, 3), Preprocessing(mean=(0.0, 0.0, 0.0), divisor=1.0))

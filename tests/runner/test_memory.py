@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from mainstream.schedule import Schedule
-from mainstream_runner.executor import open_stems
+from mainstream_runner.stems import open_stems
 from mainstream_runner.litert import LiteRT
 import mainstream_runner.convert, mainstream_runner.pipeline
 

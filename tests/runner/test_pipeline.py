@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
 from threading import Event
@@ -20,13 +20,16 @@ from mainstream.errors import OperationError
 from mainstream.resources.edgenode import File, Source
 from mainstream.sampling import Cycle, rates_on_offer
 from mainstream.schedule import Schedule, ScheduledApp, ScheduledStream, Stem, StemSegment
+from mainstream_runner.active import LoadedSchedule
 from mainstream_runner.clock import SystemClock
 from mainstream_runner.convert import SwscaleConvert
 from mainstream_runner.deadlines import MAX_BOUNDS, Deadlines, bound_seconds
 from mainstream_runner.frames import Frame
-from mainstream_runner.ingest import NetworkInput, Prepared, stream_plans
+from mainstream_runner.ingest import Prepared
 from mainstream_runner.pipeline import Pipeline
-from mainstream_runner.source import FileSource, SourceInfo, StreamEnd
+from mainstream_runner.plans import NetworkInput, stream_plans
+from mainstream_runner.sources.file import FileSource
+from mainstream_runner.sources.source import Connection, SourceInfo, StreamEnd
 
 CAFFE = Preprocessing(mean=(127.5, 127.5, 127.5), divisor=127.5)
 SEGMENT_SECONDS = (0.003, 0.002, 0.004, 0.001)
@@ -49,13 +52,16 @@ class SteadySource:
     def __init__(self, fps: Fraction, frames: int, reason: str = "EndOfFile") -> None:
         self.info = SourceInfo(file="steady", width=8, height=8, fps=fps, frames=frames, loop=False)
         self.end: StreamEnd | None = None
-        self.corrupt_packets = 0
+        self.corrupt_packets = self.skipped = 0
         self._fps, self._frames, self._reason = fps, frames, reason
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self, wanted: Any = None) -> Generator[Frame]:  # noqa: ARG002
         for index in range(self._frames):
             yield Frame(index=index, seconds=index / self._fps, picture=index)  # type: ignore[arg-type]
         self.end = StreamEnd(reason=self._reason)  # type: ignore[arg-type]
+
+    def connection(self) -> Connection:
+        return Connection(phase="Connected")
 
     def close(self) -> None:
         """Nothing to close."""
@@ -72,6 +78,9 @@ class WritingEngine:
         self._calls.append((self._stem, number, due))
         probability = self._probability(number)
         return [np.array([1 - probability, probability], np.float32)] * due
+
+    def close(self) -> None:
+        """Nothing to close."""
 
 
 class Records(list[dict[str, Any]]):
@@ -362,7 +371,8 @@ def test_a_threshold_is_what_the_summed_probability_must_reach() -> None:
 def simulate(schedule: Schedule, *, frames: int, service_seconds: float) -> Counter[tuple[str, str]]:
     """Real time as a simulation: each engine call takes ``service_seconds``; looks by app and outcome."""
     plans = stream_plans(schedule)
-    deadlines = Deadlines(plans)
+    deadlines = Deadlines()
+    loaded = LoadedSchedule(schedule, {})
     waiting: list[list[Prepared]] = []
     for number, plan in enumerate(plans):
         cycle = Cycle(plan.stream.capture_fps)
@@ -370,7 +380,8 @@ def simulate(schedule: Schedule, *, frames: int, service_seconds: float) -> Coun
         waiting.append(
             [
                 Prepared(
-                    stream=number, index=slot, slot=slot, seconds=slot / plan.stream.capture_fps, due=counts,
+                    reader=number, index=slot, slot=slot, seconds=slot / plan.stream.capture_fps,
+                    at=slot / plan.stream.capture_fps, due=counts, plan=plan, loaded=loaded, picture=None,
                     inputs={plan.stems[0].network_input: np.zeros(1, np.float32)},
                 )
                 for slot, counts in due
@@ -387,11 +398,11 @@ def simulate(schedule: Schedule, *, frames: int, service_seconds: float) -> Coun
             now = min(head.seconds for head in heads)
             continue
         item, reason = deadlines.choose(arrived, now)
-        waiting[item.stream].pop(0)
+        waiting[item.reader].pop(0)
         if reason is None:
             worst = max(worst, now - item.seconds)
             now += Fraction(service_seconds)
-        for stem, due in zip(plans[item.stream].stems, item.due, strict=True):
+        for stem, due in zip(item.plan.stems, item.due, strict=True):
             for app in stem.apps[:due]:
                 looks[app.app, reason or "analysed"] += 1
     assert worst <= MAX_BOUNDS * bound_seconds(plans[0].stream.capture_fps)

@@ -32,15 +32,19 @@ class FakeEngine:
         self.noise = noise
         self.random = np.random.default_rng(1)
         self.closed = 0
+        self.apps: Sequence[int] = ()
 
     def clock(self) -> float:
         return self.now
 
-    def load(self, joined: Joined, *, levels: Sequence[int], threads: int, folder: Path) -> "FakeModel":  # noqa: ARG002
+    def write(self, joined: Joined, *, levels: Sequence[int], folder: Path) -> None:  # noqa: ARG002
+        self.apps = levels
+
+    def open(self, folder: Path, *, levels: int, input_shape: Sequence[int], threads: int) -> "FakeModel":  # noqa: ARG002
         batch, depth = divmod(next(self.loads), len(SEGMENTS) + 1)
         rest = SEGMENTS[depth:].sum() + HEAD
         speed = self.speed[min(batch, len(self.speed) - 1)]
-        return FakeModel(self, [speed * (OVERHEAD + SEGMENTS[:depth].sum() + apps * rest) for apps in levels])
+        return FakeModel(self, [speed * (OVERHEAD + SEGMENTS[:depth].sum() + apps * rest) for apps in self.apps])
 
 
 class FakeModel:

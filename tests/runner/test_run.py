@@ -17,11 +17,11 @@ from mainstream.packages.folder import StoreFolder
 from mainstream.resources.edgenode import File, Source, View
 from mainstream.schedule import Schedule, ScheduledStream
 from mainstream_runner.convert import SwscaleConvert
-from mainstream_runner.executor import open_stems
-from mainstream_runner.ingest import NetworkInput
 from mainstream_runner.litert import LiteRT
-from mainstream_runner.source import FileSource
+from mainstream_runner.plans import NetworkInput
+from mainstream_runner.sources.file import FileSource
 from mainstream_runner.standin import stand_in
+from mainstream_runner.stems import open_stems
 
 MAINSTREAM = Path(sys.executable).with_name("mainstream")
 FPS = Fraction(15)

@@ -10,7 +10,7 @@ import pytest
 
 from mainstream.errors import InputError
 from mainstream_runner.frames import RealRate, Slots, nearest_rate
-from mainstream_runner.source import FileSource
+from mainstream_runner.sources.file import FileSource
 
 RATES = [Fraction(25, 2), Fraction(100, 7), Fraction(30000, 1001), Fraction(15), Fraction(24000, 1001), Fraction(60)]
 

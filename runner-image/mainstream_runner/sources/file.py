@@ -1,6 +1,4 @@
-"""Where frames come from. A ``FrameSource`` gives a stream's frames in order; this module has the one for files.
-
-Rules of a file:
+"""Video files as streams. Rules:
 
 * what is no readable video is an ``InputError`` before anything runs: opening decodes the first frame;
 * a packet that cannot be decoded is counted and left out; a file that stops before its announced end is read as far as it
@@ -11,22 +9,20 @@ Rules of a file:
   that rounded timestamps do not add up to a drift.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Self
 
 import av
 import av.error
 from av.video.stream import VideoStream
 
 from mainstream.errors import InputError
-from mainstream.schedule import ScheduledStream
 from mainstream_runner.frames import SLOT_TOLERANCE, Frame
-
-EndReason = Literal["EndOfFile", "CutOff"]
+from mainstream_runner.sources.decoding import Decoder
+from mainstream_runner.sources.source import Connection, SourceInfo, StreamEnd, Wanted, everything
 
 MAX_STEP_BACK_SECONDS = 1
 """Timestamps that fall back further than this begin anew; less is jitter, and the frame stands where the last one did."""
@@ -39,38 +35,6 @@ FALLBACK_FPS = Fraction(25)
 """For a file that states no rate at all; only frames without timestamps need it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceInfo:
-    """What is known of a stream before it is read. ``frames`` is announced or estimated, None if the file does not say."""
-
-    file: str
-    width: int
-    height: int
-    fps: Fraction | None
-    frames: int | None
-    loop: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamEnd:
-    """Why a stream ended, in a word and in a sentence."""
-
-    reason: EndReason
-    message: str = ""
-
-
-class FrameSource(Protocol):
-    """A stream's frames. ``end`` is set when ``frames`` is exhausted; ``close`` may be called at any time, twice too."""
-
-    info: SourceInfo
-    end: StreamEnd | None
-    corrupt_packets: int
-
-    def frames(self) -> Iterator[Frame]: ...
-
-    def close(self) -> None: ...
-
-
 class FileSource:
     """A video file as a stream. A context manager: the file is closed however the block ends."""
 
@@ -81,8 +45,16 @@ class FileSource:
         self._where = where
         self._check_path()
         self.end: StreamEnd | None = None
-        self.corrupt_packets = 0
+        self._earlier_skipped = 0
+        self._earlier_corrupt = 0
+        self._wanted: Wanted = everything
+        self._start: Fraction | None = None
+        self._shift = Fraction(0)
+        self._offset = Fraction(0)  # of this round
+        self._reached = Fraction(0)  # the latest frame of this round, shown or left out
         self._container, self._video = self._open()
+        self._decoder = Decoder(self._video)
+        self._has_timestamps = self._container.format.name != "avi"
         stated = self._video.average_rate or self._video.guessed_rate
         self._interval = 1 / Fraction(stated or FALLBACK_FPS)
         self.info = SourceInfo(
@@ -111,28 +83,43 @@ class FileSource:
     ) -> None:
         self.close()
 
+    @property
+    def corrupt_packets(self) -> int:
+        """Packets that could not be decoded so far."""
+        return self._earlier_corrupt + self._decoder.corrupt_packets
+
+    @property
+    def skipped(self) -> int:
+        """Frames that were not decoded because nobody wanted them."""
+        return self._earlier_skipped + self._decoder.skipped
+
+    def connection(self) -> Connection:
+        """A file is there until it ends."""
+        return Connection(phase="Ended" if self.end else "Connected", message=self.end.message if self.end else "")
+
     def close(self) -> None:
         """Close the file."""
         self._container.close()
 
-    def frames(self) -> Iterator[Frame]:
-        """All frames, in order of presentation; with ``loop`` without an end."""
-        index = 0
-        offset = Fraction(0)
+    def frames(self, wanted: Wanted = everything) -> Generator[Frame]:
+        """The frames, in order of presentation; with ``loop`` without an end."""
+        self._wanted = wanted
+        shown = 0
         while True:
-            last = offset
             for seconds, picture in self._timed():
-                last = offset + seconds
-                yield Frame(index=index, seconds=last, picture=picture)
-                index += 1
+                yield Frame(index=shown + self.skipped, seconds=self._offset + seconds, picture=picture)
+                shown += 1
             if self.end is not None and self.end.reason == "CutOff":
                 return
             if not self.info.loop:
                 self.end = StreamEnd(reason="EndOfFile")
                 return
-            offset = self._whole_slots(last + self._interval)
+            self._offset = self._whole_slots(self._offset + self._reached + self._interval)
             self.close()
+            self._earlier_skipped, self._earlier_corrupt = self.skipped, self.corrupt_packets
+            self._start, self._shift, self._reached = None, Fraction(0), Fraction(0)
             self._container, self._video = self._open()
+            self._decoder = Decoder(self._video)
             self._round = self._decode()
             self._first = next(self._round, None)
 
@@ -142,24 +129,22 @@ class FileSource:
 
     def _timed(self) -> Iterator[tuple[Fraction, av.VideoFrame]]:
         """One round's pictures with their seconds from its first; never falling back."""
-        has_timestamps = self._container.format.name != "avi"
-        start: Fraction | None = None
-        shift = Fraction(0)
         last = -self._interval
         for picture in self._pictures():
-            if not has_timestamps or picture.pts is None or picture.time_base is None:
+            if not self._has_timestamps or picture.pts is None or picture.time_base is None:
                 seconds = last + self._interval
             else:
                 stamp = picture.pts * picture.time_base
-                start = stamp if start is None else start
-                seconds = stamp - start + shift
+                self._start = stamp if self._start is None else self._start
+                seconds = stamp - self._start + self._shift
                 if last - seconds > MAX_STEP_BACK_SECONDS:
-                    shift += last + self._interval - seconds
+                    self._shift += last + self._interval - seconds
                     seconds = last + self._interval
                 seconds = max(seconds, last)
             yield seconds, picture
             last = seconds
-        self._look_for_cut(last)
+            self._reached = max(self._reached, last)
+        self._look_for_cut()
 
     def _pictures(self) -> Iterator[av.VideoFrame]:
         if self._first is not None:
@@ -172,14 +157,20 @@ class FileSource:
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         for packet in self._container.demux(self._video):
-            try:
-                yield from packet.decode()
-            except av.error.InvalidDataError:
-                self.corrupt_packets += 1
+            yield from self._decoder.decode(packet, wanted=self._is_wanted(packet))
 
-    def _look_for_cut(self, last: Fraction) -> None:
+    def _is_wanted(self, packet: "av.Packet[VideoStream]") -> bool:
+        if self._start is None or packet.pts is None or packet.time_base is None or not self._has_timestamps:
+            return True
+        seconds = packet.pts * packet.time_base - self._start + self._shift
+        wanted = self._wanted(self._offset + seconds)
+        if not wanted:
+            self._reached = max(self._reached, seconds)
+        return wanted
+
+    def _look_for_cut(self) -> None:
         expected = self._announced_seconds()
-        missing = None if expected is None else expected - (last + self._interval)
+        missing = None if expected is None else expected - (self._reached + self._interval)
         if self.end is not None or expected is None or missing is None:
             return
         if missing > max(MIN_MISSING_SECONDS, MIN_MISSING_FRAMES * self._interval):
@@ -234,9 +225,7 @@ class FileSource:
             if not known:
                 raise self._refused("is no video that can be read, or its index is cut off (it holds no pictures)")
             raise self._refused("holds no video stream", "Name a file with pictures.")
-        video = container.streams.video[0]
-        video.codec_context.thread_count = 1  # ingest is planned in core seconds; the engine has the other cores
-        return container, video
+        return container, container.streams.video[0]
 
     def _refused(self, problem: str, remedy: str | None = None) -> InputError:
         return InputError(
@@ -244,22 +233,3 @@ class FileSource:
             where=self._where,
             remedy=remedy or "Name a video that ffprobe can read (MP4, MKV, WebM, AVI, MPEG-TS with H.264, VP9, ...).",
         )
-
-
-def open_stream(stream: ScheduledStream, *, until_end: bool) -> FileSource:
-    """The source of a scheduled stream; ``until_end`` plays a looped file once. ``InputError`` for what is no file."""
-    where = f"stream {stream.name!r}"
-    file = stream.source.file
-    if file is None or file.path is None:
-        kind = next(name for name in ("rtsp", "http", "device", "file") if getattr(stream.source, name) is not None)
-        kind = "file.pvc" if kind == "file" else kind
-        raise InputError(
-            f"source.{kind}: the command line of this version reads streams from files only",
-            where=where,
-            remedy="Give the stream a source {file: {path: ...}}.",
-        )
-    return FileSource(Path(file.path), capture_fps=stream.capture_fps, loop=file.loop and not until_end, where=where)
-
-
-Opener = Callable[[ScheduledStream], FrameSource]
-"""How the pipeline opens a scheduled stream."""

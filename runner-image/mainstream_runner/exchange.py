@@ -1,0 +1,217 @@
+"""From a new schedule to its exchange for the running one; or a reason why not, and the old one runs on.
+
+In a thread of its own: read and verify, fetch blobs, join and check graphs in a niced process (only those of stems that are not
+loaded already), open streams that are new, load the prepared graphs, hand all of it to the loop. Whatever fails, nothing of it
+stays and nothing that runs was touched.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from threading import Event, Thread
+from typing import Protocol, TextIO
+
+from mainstream.errors import InputError, MainstreamError, OperationError
+from mainstream.schedule import Schedule
+from mainstream_runner.active import LoadedSchedule, StemEngine, same_stream
+from mainstream_runner.allocator import release_freed_memory
+from mainstream_runner.engine import Engine
+from mainstream_runner.pipeline import Pipeline
+from mainstream_runner.plans import fastest_first, stream_plans
+from mainstream_runner.prepare import SCHEDULE_FILE, WORK_FILE
+from mainstream_runner.schedule_file import ScheduleFile
+from mainstream_runner.sources.opening import OpenStream
+from mainstream_runner.sources.source import FrameSource
+from mainstream_runner.stems import open_prepared, stem_key
+
+LOOK_SECONDS = 0.5
+PREPARE_SECONDS = 300.0
+"""After which preparing is given up: a box that cannot join a schedule's graphs in five minutes cannot run it."""
+POLL_SECONDS = 0.02
+
+
+class Blobs(Protocol):
+    """Where a schedule's blobs come from."""
+
+    folder: Path
+    """A store's folder that holds them after ``fetch``."""
+
+    def fetch(self, schedule: Schedule) -> None:
+        """See that all of them are there; ``OperationError`` or ``PackageError`` if one cannot be had."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a schedule does not run."""
+
+    digest: str | None
+    reason: str
+
+
+class Exchange:
+    """Watches a schedule's file for a pipeline. ``refusal`` may be looked at by other threads.
+
+    ``taken`` is told each schedule that runs from now on, before its first frame (sinks get ready), ``refused`` each refusal.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        file: ScheduleFile,
+        *,
+        blobs: Blobs,
+        engine: Engine,
+        open_stream: OpenStream,
+        scratch: Path,
+        stop: Event,
+        taken: Callable[[Schedule], None],
+        refused: Callable[[Refusal], None],
+    ) -> None:
+        self.refusal: Refusal | None = None
+        self.refusals = 0
+        self._pipeline = pipeline
+        self._file = file
+        self._blobs = blobs
+        self._engine = engine
+        self._open_stream = open_stream
+        self._scratch = scratch
+        self._stop = stop
+        self._taken = taken
+        self._refused = refused
+        self._newest = pipeline.active.loaded
+        self._thread = Thread(target=self._watch, name="schedule", daemon=True)
+
+    def start(self) -> None:
+        """Watch until the run stops."""
+        self._thread.start()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the thread after ``stop`` was set."""
+        self._thread.join(seconds)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(LOOK_SECONDS):
+            data = self._file.changed()
+            if data is not None:
+                self.offer(data)
+
+    def offer(self, data: bytes) -> None:
+        """Take a schedule's document over, or refuse it."""
+        digest = None
+        try:
+            schedule = Schedule.from_json(data, where=self._file.path)
+            digest = schedule.digest
+            if digest != self._newest.digest:
+                self._take(schedule)
+            self.refusal = None
+        except MainstreamError as error:
+            self._refuse(digest, str(error))
+        except OSError as error:
+            self._refuse(digest, f"cannot prepare the schedule: {error.strerror}")
+
+    def _refuse(self, digest: str | None, reason: str) -> None:
+        self.refusal = Refusal(digest=digest, reason=reason)
+        self.refusals += 1
+        self._refused(self.refusal)
+
+    def _take(self, schedule: Schedule) -> None:
+        running = self._newest.schedule
+        if schedule.edge_node != running.edge_node or schedule.engine != running.engine:
+            raise InputError(
+                f"is for edge node {schedule.edge_node!r} with {schedule.engine}, "
+                f"this runner is {running.edge_node!r} with {running.engine}",
+                where=self._file.path,
+                remedy="Start a runner for it.",
+            )
+        self._blobs.fetch(schedule)
+        with ExitStack() as undo:
+            sources = self._sources(schedule, undo)
+            engines = self._engines(schedule, undo)
+            loaded = LoadedSchedule(schedule, engines)
+            self._taken(schedule)
+            if self._pipeline.exchange(loaded, sources):
+                undo.pop_all()
+        self._newest = loaded
+        release_freed_memory()
+
+    def _sources(self, schedule: Schedule, undo: ExitStack) -> Mapping[str, FrameSource]:
+        known = [plan.stream for plan in self._newest.plans]
+        sources: dict[str, FrameSource] = {}
+        for plan in stream_plans(schedule):
+            if not any(same_stream(plan.stream, stream) for stream in known):
+                sources[plan.stream.name] = self._open_stream(plan.stream)
+                undo.callback(sources[plan.stream.name].close)
+        return sources
+
+    def _engines(self, schedule: Schedule, undo: ExitStack) -> Mapping[str, StemEngine]:
+        old = self._newest
+        there = {stem_key(old.schedule, stem): old.engines.get(stem.name) for stem in old.schedule.stems}
+        engines: dict[str, StemEngine] = {}
+        wanted = {}
+        for stem in schedule.stems:
+            if fastest_first(schedule, stem):
+                engine = there.get(stem_key(schedule, stem))
+                if engine is None:
+                    wanted[stem.name] = stem
+                else:
+                    engines[stem.name] = engine
+        if wanted:
+            folder = self._prepare(schedule, list(wanted))
+            undo.callback(shutil.rmtree, folder, ignore_errors=True)
+            for number, (name, stem) in enumerate(wanted.items()):
+                place = Path(mkdtemp(dir=self._scratch))
+                (folder / str(number)).rename(place)  # the executor removes it, one by one
+                executor = open_prepared(
+                    stem, fastest_first(schedule, stem), engine=self._engine, threads=schedule.threads, folder=place
+                )
+                undo.callback(executor.close)
+                engines[name] = executor
+            shutil.rmtree(folder, ignore_errors=True)
+        return engines
+
+    def _prepare(self, schedule: Schedule, stems: list[str]) -> Path:
+        folder = Path(mkdtemp(dir=self._scratch))
+        (folder / SCHEDULE_FILE).write_bytes(schedule.to_json())
+        work = {"store": str(self._blobs.folder), "stems": {name: str(number) for number, name in enumerate(stems)}}
+        (folder / WORK_FILE).write_text(json.dumps(work))
+        try:
+            with (folder / "answer").open("w+") as answer:
+                status = self._wait_for([sys.executable, "-m", "mainstream_runner.prepare", str(folder)], answer)
+                answer.seek(0)
+                problem = _problem(answer.read())
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        if status:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise OperationError(problem or f"joining the graphs failed (exit status {status})")
+        return folder
+
+    def _wait_for(self, command: list[str], answer: TextIO) -> int:
+        """Exit status of a process that does not outlive this run."""
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=answer) as process:
+            try:
+                for _ in range(round(PREPARE_SECONDS / POLL_SECONDS)):
+                    if process.poll() is not None or self._stop.wait(POLL_SECONDS):
+                        break
+                else:
+                    raise OperationError(
+                        f"joining the graphs took more than {PREPARE_SECONDS:g} s", remedy="Is the box overloaded?"
+                    )
+            finally:
+                process.kill()
+            return process.wait()
+
+
+def _problem(output: str) -> str | None:
+    try:
+        return str(json.loads(output)["problem"])
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,130 @@
+"""Puts a run together: streams, graphs, loop, and what watches the schedule's file."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import random
+from threading import Event
+
+from mainstream.schedule import Schedule
+from mainstream_runner.allocator import release_freed_memory
+from mainstream_runner.clock import SystemClock
+from mainstream_runner.convert import SwscaleConvert
+from mainstream_runner.engines import engine_named
+from mainstream_runner.exchange import Blobs, Exchange, Refusal
+from mainstream_runner.pipeline import Pipeline, Watch
+from mainstream_runner.plans import fastest_first, stream_plans
+from mainstream_runner.schedule_file import ScheduleFile
+from mainstream_runner.scratch import scratch_folder
+from mainstream_runner.secrets import Secrets
+from mainstream_runner.sinks.jsonl import Sink
+from mainstream_runner.sources.opening import OpenStream, opener
+from mainstream_runner.sources.source import FrameSource
+from mainstream_runner.stems import StemExecutor, load_stem
+
+JOIN_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a run needs from outside. ``schedule_file`` is watched; None: one schedule for the whole run."""
+
+    schedule: Schedule
+    schedule_file: Path | None
+    blobs: Blobs
+    read: Callable[[str], bytes]
+    secrets: Secrets
+    until_end: bool
+    real_time: bool | None
+    stop: Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A run that is ready to go."""
+
+    pipeline: Pipeline
+    exchange: Exchange | None
+
+
+@contextmanager
+def opened_streams(run: Run) -> Iterator[dict[str, FrameSource]]:
+    """The schedule's streams; files that cannot be read are an ``InputError`` before anything else happens."""
+    open_stream = _opener(run)
+    with ExitStack() as open_things:
+        sources: dict[str, FrameSource] = {}
+        for plan in stream_plans(run.schedule):
+            source = sources[plan.stream.name] = open_stream(plan.stream)
+            open_things.callback(source.close)
+        yield sources
+
+
+@contextmanager
+def started(
+    run: Run,
+    sources: Mapping[str, FrameSource],
+    *,
+    sink: Sink,
+    watch: Watch,
+    advance: Callable[[], None],
+    taken: Callable[[Schedule], None],
+    refused: Callable[[Refusal], None],
+) -> Iterator[Started]:
+    """Join and load the graphs (``advance`` is called for each stem) and make the loop; all is closed when the block ends."""
+    engine = engine_named(run.schedule.engine)
+    with ExitStack() as open_things:
+        scratch = open_things.enter_context(scratch_folder())
+        stems: dict[str, StemExecutor] = {}
+        for number, stem in enumerate(run.schedule.stems):
+            if apps := fastest_first(run.schedule, stem):
+                folder = scratch / f"first-{number}"
+                folder.mkdir()
+                stems[stem.name] = load_stem(
+                    stem, apps, read=run.read, engine=engine, threads=run.schedule.threads, folder=folder
+                )
+                open_things.callback(stems[stem.name].close)
+                advance()
+        release_freed_memory()
+        pipeline = Pipeline(
+            run.schedule,
+            sources=sources,
+            engines=stems,
+            convert=SwscaleConvert,
+            sink=sink,
+            clock=SystemClock(),
+            stop=run.stop,
+            real_time=_in_real_time(run, sources),
+            watch=watch,
+        )
+        open_things.callback(pipeline.close)
+        exchange = None
+        if run.schedule_file is not None:
+            exchange = Exchange(
+                pipeline,
+                ScheduleFile(run.schedule_file),
+                blobs=run.blobs,
+                engine=engine,
+                open_stream=_opener(run),
+                scratch=scratch,
+                stop=pipeline.ended,
+                taken=taken,
+                refused=refused,
+            )
+            exchange.start()
+            open_things.callback(exchange.join, JOIN_SECONDS)
+            open_things.callback(pipeline.ended.set)
+        yield Started(pipeline=pipeline, exchange=exchange)
+
+
+def _opener(run: Run) -> OpenStream:
+    return opener(until_end=run.until_end, secrets=run.secrets, clock=SystemClock(), stop=run.stop, random=random)
+
+
+def _in_real_time(run: Run, sources: Mapping[str, FrameSource]) -> bool:
+    """A live stream has no other pace than its own; files go by ``real_time``, else by their manifest."""
+    if any(source.info.live for source in sources.values()):
+        return True
+    if run.real_time is not None:
+        return run.real_time
+    return any(stream.source.file is not None and stream.source.file.real_time for stream in run.schedule.streams)
