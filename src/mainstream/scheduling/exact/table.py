@@ -1,0 +1,154 @@
+"""The options of one stem group's apps side by side, and staircases.
+
+A segment's rate is counted in *rungs*: 0 where it is not run, else one more than the rate's place among those on offer. A
+*staircase* is a rung for each segment that never rises toward the stem's end. An option of depth d and rung r needs rung r of
+the first d segments; a schedule's staircase is the highest that its options need.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mainstream.scheduling.problem import AppOptions, Choice, StemGroup
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+_MIN_F1_TOLERANCE = 1e-12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the apps may choose: ``(apps, options)`` each; rows are padded with options of value -inf."""
+
+    value: Array
+    """Weight times F1."""
+    branch: Array
+    """Cost of the branch, seconds per second."""
+    depth: Indices
+    rung: Indices
+    place: Indices
+    """Place in the app's table of F1, flat."""
+
+    @property
+    def alive(self) -> Flags:
+        """Which are options at all."""
+        return self.value > -np.inf
+
+    def only(self, kept: Flags) -> "Options | None":
+        """Those that are kept, in narrower arrays where that saves much; None where an app is left without any."""
+        counts = kept.sum(1)
+        if not counts.all():
+            return None
+        if 5 * counts.max() > 4 * kept.shape[1]:
+            return Options(
+                value=np.where(kept, self.value, -np.inf),
+                branch=self.branch,
+                depth=self.depth,
+                rung=self.rung,
+                place=self.place,
+            )
+        return _packed(kept, (self.value, self.branch, self.depth, self.rung, self.place))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """One stem group: its segments between the depths in use, its rates by rung, its apps' options that no other beats."""
+
+    segments: Array
+    """Seconds per frame."""
+    fps: Array
+    """By rung: ``fps[0]`` is 0."""
+    options: Options
+    rates: int
+
+    def choice(self, place: int) -> Choice:
+        """The option at that place as a place in the app's table."""
+        candidate, rate = divmod(int(place), self.rates)
+        return Choice(candidate=candidate, rate=rate)
+
+    def staircase(self, depth: Indices, rung: Indices) -> Indices:
+        """The lowest staircase over those options."""
+        ends = np.zeros(len(self.segments) + 1, np.int64)
+        np.maximum.at(ends, depth, rung)
+        highest: Indices = np.maximum.accumulate(ends[::-1])[::-1][1:]
+        return highest
+
+    def stem_cost_by_segment(self, staircase: Indices) -> Array:
+        """Seconds per second of each segment at its rung."""
+        return np.asarray(self.segments * self.fps[staircase])
+
+    def stem_cost(self, staircase: Indices) -> float:
+        """Seconds per second of the segments at those rungs."""
+        return float(self.stem_cost_by_segment(staircase).sum())
+
+
+def table_of(group: StemGroup, apps: Sequence[AppOptions]) -> Table:
+    """The group's apps' options that reach their minimum F1.
+
+    One that branches at least as deep, at no higher rate, for no more branch cost and with no lower F1 beats another: whatever
+    the rest of a schedule is, taking it instead costs no more and loses nothing.
+    """
+    rates = np.array([float(rate) for rate in group.rates])
+    most = max(len(app.depths) for app in apps)
+    value = np.full((len(apps), most, len(rates)), -np.inf)
+    depth = np.zeros((len(apps), most), np.int64)
+    seconds = np.zeros((len(apps), most))
+    falling = np.zeros(len(apps), bool)
+    for place, app in enumerate(apps):
+        count = len(app.depths)
+        value[place, :count] = np.where(app.f1 >= app.min_f1 - _MIN_F1_TOLERANCE, app.weight * app.f1, -np.inf)
+        depth[place, :count] = app.depths
+        seconds[place, :count] = app.branch_seconds
+        falling[place] = (np.diff(app.branch_seconds) <= 0).all()
+    kept = _undominated(value, falling)
+    depths = np.unique(depth[kept.any(2)])
+    ends = np.concatenate([[0.0], np.cumsum(group.segment_seconds)])[np.union1d(depths, [0])]
+    options = _packed(
+        kept,
+        (
+            value,
+            seconds[..., None] * rates,
+            np.broadcast_to(np.searchsorted(np.union1d(depths, [0]), depth)[..., None], value.shape),
+            np.broadcast_to(np.arange(1, len(rates) + 1), value.shape),
+            np.broadcast_to(np.arange(most * len(rates)).reshape(most, -1), value.shape),
+        ),
+    )
+    return Table(segments=np.diff(ends), fps=np.concatenate([[0.0], rates]), options=options, rates=len(rates))
+
+
+def _undominated(value: Array, falling: Flags) -> Flags:
+    """By deeper candidates only where branches cost the less the deeper; by lower rates of the same candidate always."""
+    by_rate = np.maximum.accumulate(value, axis=2)
+    best = np.maximum.accumulate(by_rate[:, ::-1], axis=1)[:, ::-1]
+    best = np.where(falling[:, None, None], best, by_rate)
+    others = np.full_like(value, -np.inf)
+    others[:, :-1] = np.where(falling[:, None, None], best[:, 1:], -np.inf)
+    others[:, :, 1:] = np.maximum(others[:, :, 1:], best[:, :, :-1])
+    return np.asarray(value > others)
+
+
+def _packed(kept: Flags, tables: tuple[Array | Indices, ...]) -> Options:
+    """The kept entries of each app in a row, in order."""
+    kept = kept.reshape(len(kept), -1)
+    apps, places = np.nonzero(kept)
+    counts = np.bincount(apps, minlength=len(kept))
+    columns = np.arange(len(apps)) - np.repeat(np.cumsum(counts) - counts, counts)
+    shape = (len(kept), int(counts.max(initial=0)))
+
+    def packed(table: Array | Indices, fill: float) -> NDArray[np.generic]:
+        narrow = np.full(shape, fill, table.dtype)
+        narrow[apps, columns] = table.reshape(len(kept), -1)[apps, places]
+        return narrow
+
+    value, branch, depth, rung, place = tables
+    return Options(
+        value=np.asarray(packed(value, -np.inf), np.float64),
+        branch=np.asarray(packed(branch, 0.0), np.float64),
+        depth=np.asarray(packed(depth, 0), np.int64),
+        rung=np.asarray(packed(rung, 1), np.int64),
+        place=np.asarray(packed(place, 0), np.int64),
+    )
