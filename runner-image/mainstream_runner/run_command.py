@@ -19,7 +19,7 @@ from mainstream_runner.options import SecretsOption
 if TYPE_CHECKING:
     from mainstream.schedule import Schedule
     from mainstream_runner.sinks.jsonl import Sink
-    from mainstream_runner.sources.source import FrameSource
+    from mainstream_runner.sources.source import Connection, FrameSource
     from mainstream_runner.summary import Summary
 
 FAILED = 1
@@ -172,6 +172,7 @@ def _run(
             until_end=until_end,
             real_time=real_time,
             stop=interrupt.stop,
+            changed=lambda stream, connection: _tell(out, stream, connection),
         )
         sources = open_things.enter_context(opened_streams(run))
         sink = open_things.enter_context(_sink(events))
@@ -197,6 +198,13 @@ def _run(
         return interrupt.exit_status
     cut_off = any(stream.ingest.end is not None and stream.ingest.end.reason == "CutOff" for stream in summary.streams)
     return FAILED if cut_off else 0
+
+
+def _tell(out: Output, stream: str, connection: "Connection") -> None:
+    if connection.phase == "Connected":
+        out.say(f"stream {stream!r}: connected")
+    else:
+        out.warn(f"stream {stream!r}: {connection.phase}: {connection.message}; trying again")
 
 
 def _sink(events: Path | None) -> "AbstractContextManager[Sink]":

@@ -20,7 +20,7 @@ from mainstream_runner.scratch import scratch_folder
 from mainstream_runner.secrets import Secrets
 from mainstream_runner.sinks.jsonl import Sink
 from mainstream_runner.sources.opening import OpenStream, opener
-from mainstream_runner.sources.source import FrameSource
+from mainstream_runner.sources.source import Connection, FrameSource
 from mainstream_runner.stems import StemExecutor, load_stem
 
 JOIN_SECONDS = 5.0
@@ -28,7 +28,10 @@ JOIN_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What a run needs from outside. ``schedule_file`` is watched; None: one schedule for the whole run."""
+    """What a run needs from outside. ``schedule_file`` is watched; None: one schedule for the whole run.
+
+    ``changed`` is told when a live stream stands otherwise than before.
+    """
 
     schedule: Schedule
     schedule_file: Path | None
@@ -38,6 +41,7 @@ class Run:
     until_end: bool
     real_time: bool | None
     stop: Event
+    changed: Callable[[str, Connection], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +122,14 @@ def started(
 
 
 def _opener(run: Run) -> OpenStream:
-    return opener(until_end=run.until_end, secrets=run.secrets, clock=SystemClock(), stop=run.stop, random=random)
+    return opener(
+        until_end=run.until_end,
+        secrets=run.secrets,
+        clock=SystemClock(),
+        stop=run.stop,
+        random=random,
+        changed=run.changed,
+    )
 
 
 def _in_real_time(run: Run, sources: Mapping[str, FrameSource]) -> bool:

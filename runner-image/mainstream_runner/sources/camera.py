@@ -26,7 +26,8 @@ OPEN_SECONDS = 10.0
 """To connect and to learn the codec; a camera that is busy with its key frame needs a few."""
 MADE_UP_TIMESTAMPS = {"mpjpeg", "mjpeg", "image2pipe", "h264", "hevc"}
 """Demuxers of streams without timestamps: libav counts frames at a rate that it guesses."""
-PROBE = {"analyzeduration": "2000000", "probesize": "2000000"}
+PROBE = {"analyzeduration": "500000"}
+"""Microseconds of the stream that libav reads to learn what it is; frames of that time come late, in a burst."""
 
 WantedStamp = Callable[[Fraction | None], bool]
 

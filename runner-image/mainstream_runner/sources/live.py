@@ -41,12 +41,17 @@ class LiveSource:
         stop: Event,
         random: Callable[[], float],
         attempts: int | None = None,
+        changed: Callable[[Connection], None] = lambda _connection: None,
     ) -> None:
-        """``attempts`` in a row may fail before the stream ends with ``CutOff``; None: any number."""
+        """``attempts`` in a row may fail before the stream ends with ``CutOff``; None: any number.
+
+        ``changed`` is told, in the reading thread, whenever the stream stands otherwise than before.
+        """
         self._camera = camera
         self._clock = clock
         self._stop = stop
         self._attempts = attempts
+        self._changed = changed
         self._failures = 0
         self._closed = Event()
         self._back_off = BackOff(random)
@@ -168,6 +173,7 @@ class LiveSource:
         if (phase, message) != (before.phase, before.message):
             reconnects = before.reconnects + back
             self._connection = Connection(phase=phase, message=message, since=self._clock.utc(), reconnects=reconnects)
+            self._changed(self._connection)
 
     def _over(self) -> bool:
         return self._closed.is_set() or self._stop.is_set()

@@ -1,6 +1,7 @@
 """Opens a scheduled stream's source, whatever its kind."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -11,6 +12,7 @@ from mainstream_runner.secrets import Secrets
 from mainstream_runner.sources.camera import camera
 from mainstream_runner.sources.file import FileSource
 from mainstream_runner.sources.live import LiveSource
+from mainstream_runner.sources.source import Connection
 
 OpenStream = Callable[[ScheduledStream], FileSource | LiveSource]
 """How a stream is opened; ``InputError`` if it never can be. A camera that is away is no error: its source keeps trying."""
@@ -24,10 +26,11 @@ def opener(
     stop: Event,
     random: Callable[[], float],
     attempts: int | None = None,
+    changed: Callable[[str, Connection], None] = lambda _stream, _connection: None,
 ) -> OpenStream:
     """``until_end`` plays a looped file once; ``stop`` ends the waits of live sources; ``random`` is in [0, 1).
 
-    ``attempts``: see ``LiveSource``.
+    ``attempts`` and ``changed`` (told the stream's name, too): see ``LiveSource``.
     """
 
     def open_stream(stream: ScheduledStream) -> FileSource | LiveSource:
@@ -41,6 +44,7 @@ def opener(
                 stop=stop,
                 random=random,
                 attempts=attempts,
+                changed=partial(changed, stream.name),
             )
         if file.path is None:
             raise InputError(
