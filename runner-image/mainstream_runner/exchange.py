@@ -58,7 +58,8 @@ class Refusal:
 class Exchange:
     """Watches a schedule's file for a pipeline. ``refusal`` may be looked at by other threads.
 
-    ``taken`` is told each schedule that runs from now on, before its first frame (sinks get ready), ``refused`` each refusal.
+    ``coming`` is told each schedule before its first frame (sinks get ready; what it raises refuses the schedule), ``taken``
+    when it runs, ``refused`` each refusal.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Exchange:
         open_stream: OpenStream,
         scratch: Path,
         stop: Event,
+        coming: Callable[[Schedule], None],
         taken: Callable[[Schedule], None],
         refused: Callable[[Refusal], None],
     ) -> None:
@@ -83,6 +85,7 @@ class Exchange:
         self._open_stream = open_stream
         self._scratch = scratch
         self._stop = stop
+        self._coming = coming
         self._taken = taken
         self._refused = refused
         self._newest = pipeline.active.loaded
@@ -135,10 +138,12 @@ class Exchange:
             sources = self._sources(schedule, undo)
             engines = self._engines(schedule, undo)
             loaded = LoadedSchedule(schedule, engines)
-            self._taken(schedule)
-            if self._pipeline.exchange(loaded, sources):
-                undo.pop_all()
+            self._coming(schedule)
+            if not self._pipeline.exchange(loaded, sources):
+                return
+            undo.pop_all()
         self._newest = loaded
+        self._taken(schedule)
         release_freed_memory()
 
     def _sources(self, schedule: Schedule, undo: ExitStack) -> Mapping[str, FrameSource]:

@@ -150,8 +150,10 @@ def _run(
     real_time: bool | None,
 ) -> int:
     from mainstream.packages.folder import StoreFolder
+    from mainstream_runner.clock import SystemClock
     from mainstream_runner.interrupts import interrupts
     from mainstream_runner.local_blobs import LocalBlobs
+    from mainstream_runner.outlets import Outlets
     from mainstream_runner.running import Run, opened_streams, started
     from mainstream_runner.secrets import Secrets
 
@@ -175,14 +177,24 @@ def _run(
             changed=lambda stream, connection: _tell(out, stream, connection),
         )
         sources = open_things.enter_context(opened_streams(run))
-        sink = open_things.enter_context(_sink(events))
+        lines = open_things.enter_context(_sink(events))
+        outlets = open_things.enter_context(
+            Outlets(
+                [lines],
+                schedule,
+                queues=store / "queues" / schedule.edge_node,
+                secrets=run.secrets,
+                clock=SystemClock(),
+                say=out.warn,
+            )
+        )
         with out.progress() as steps:
             advance = steps.start("merging graphs", len({app.stem for app in schedule.apps}))
             ready = open_things.enter_context(
                 started(
                     run,
                     sources,
-                    sink=sink,
+                    sink=outlets,
                     watch=open_things.enter_context(_progress(out, sources)),
                     advance=advance,
                     taken=lambda new: out.say(f"schedule {new.digest[7:19]} runs: {len(new.apps)} apps"),

@@ -13,12 +13,12 @@ from mainstream_runner.clock import SystemClock
 from mainstream_runner.convert import SwscaleConvert
 from mainstream_runner.engines import engine_named
 from mainstream_runner.exchange import Blobs, Exchange, Refusal
+from mainstream_runner.outlets import Outlets
 from mainstream_runner.pipeline import Pipeline, Watch
 from mainstream_runner.plans import fastest_first, stream_plans
 from mainstream_runner.schedule_file import ScheduleFile
 from mainstream_runner.scratch import scratch_folder
 from mainstream_runner.secrets import Secrets
-from mainstream_runner.sinks.jsonl import Sink
 from mainstream_runner.sources.opening import OpenStream, opener
 from mainstream_runner.sources.source import Connection, FrameSource
 from mainstream_runner.stems import StemExecutor, load_stem
@@ -69,7 +69,7 @@ def started(
     run: Run,
     sources: Mapping[str, FrameSource],
     *,
-    sink: Sink,
+    sink: Outlets,
     watch: Watch,
     advance: Callable[[], None],
     taken: Callable[[Schedule], None],
@@ -103,6 +103,11 @@ def started(
         )
         open_things.callback(pipeline.close)
         exchange = None
+
+        def settle(new: Schedule) -> None:
+            sink.settle(new)
+            taken(new)
+
         if run.schedule_file is not None:
             exchange = Exchange(
                 pipeline,
@@ -112,7 +117,8 @@ def started(
                 open_stream=_opener(run),
                 scratch=scratch,
                 stop=pipeline.ended,
-                taken=taken,
+                coming=sink.prepare,
+                taken=settle,
                 refused=refused,
             )
             exchange.start()

@@ -13,7 +13,6 @@ from mainstream_runner.clock import Clock
 from mainstream_runner.exchange import Exchange
 from mainstream_runner.ingest import StreamReader
 from mainstream_runner.pipeline import Pipeline
-from mainstream_runner.sinks.jsonl import Sink
 from mainstream_runner.snapshots import jpeg
 
 EVENTS_KEPT = 500
@@ -188,18 +187,6 @@ class RunBoard:
             reconnects=connection.reconnects,
             corrupt_packets=reader.source.corrupt_packets,
         )
-
-
-class SeveralSinks:
-    """Gives each record to all of them, in order."""
-
-    def __init__(self, sinks: Sequence[Sink]) -> None:
-        self._sinks = sinks
-
-    def write(self, record: Mapping[str, Any]) -> None:
-        """Give it on; what one of them raises goes to the caller."""
-        for sink in self._sinks:
-            sink.write(record)
 
 
 def _read(reader: StreamReader) -> StreamNumbers:

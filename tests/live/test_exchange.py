@@ -55,7 +55,7 @@ def test_what_cannot_run_is_refused_and_the_old_schedule_goes_on(h264, live_sche
         schedule = Schedule.from_json(good, where=file)
         app = schedule.apps[0].model_copy(update={"branch_digest": sha256(b"nowhere")})
         file.write_bytes(schedule.model_copy(update={"apps": (app,)}).to_json())
-        run.says("refused: blob")
+        run.says("is missing")
         stream = schedule.streams[0].model_copy(update={"source": looped("missing.mp4")})
         file.write_bytes(schedule.model_copy(update={"streams": (stream,)}).to_json())
         run.says("does not exist")

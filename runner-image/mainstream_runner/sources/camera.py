@@ -68,11 +68,11 @@ class CameraConnection:
 
     def __init__(self, container: av.container.InputContainer) -> None:
         self._container = container
-        self._video = container.streams.video[0]
+        self.video = container.streams.video[0]
         self._stamped = not set(container.format.name.split(",")) & MADE_UP_TIMESTAMPS
-        self.decoder = Decoder(self._video)
-        self.width, self.height = self._video.width, self._video.height
-        rate = self._video.average_rate or self._video.guessed_rate
+        self.decoder = Decoder(self.video)
+        self.width, self.height = self.video.width, self.video.height
+        rate = self.video.average_rate or self.video.guessed_rate
         self.fps = Fraction(rate) if rate else None
 
     def pictures(self, wanted: WantedStamp) -> Iterator[tuple[Fraction | None, av.VideoFrame] | None]:
@@ -80,16 +80,22 @@ class CameraConnection:
 
         ``ConnectionLostError`` when nothing came for the connection's stall seconds, or the stream broke off or ended.
         """
+        for packet in self.packets():
+            shown = False
+            for picture in self.decoder.decode(packet, wanted=wanted(self._stamp(packet))):
+                if not picture.is_corrupt:
+                    shown = True
+                    self.width, self.height = picture.width, picture.height
+                    yield self._stamp(picture), picture
+            if not shown:
+                yield None
+
+    def packets(self) -> Iterator["av.Packet[VideoStream]"]:
+        """The video's packets as they come; ``ConnectionLostError`` as with ``pictures``."""
         try:
-            for packet in self._container.demux(self._video):
-                shown = False
-                for picture in self.decoder.decode(packet, wanted=wanted(self._stamp(packet))):
-                    if not picture.is_corrupt:
-                        shown = True
-                        self.width, self.height = picture.width, picture.height
-                        yield self._stamp(picture), picture
-                if not shown:
-                    yield None
+            for packet in self._container.demux(self.video):
+                if packet.size:
+                    yield packet
         except (OSError, av.error.FFmpegError) as error:
             raise lost(error, connected=True) from None
         raise ConnectionLostError("Unreachable", "the other side ended the stream")
