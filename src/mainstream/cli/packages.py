@@ -6,6 +6,7 @@ import typer
 
 from mainstream.cli.output import DEFAULT_STORE, Format, Output, OutputOption, StoreOption
 from mainstream.cli.packages_view import inspect_view, list_view, verify_view
+from mainstream.cli.transfer import add_to
 from mainstream.errors import OperationError, PackageError
 from mainstream.packages.artifacts import KINDS, MPACKAGE_TYPE, read_base_dnn, read_mpackage
 from mainstream.packages.contents import Content, content, contents, shared_bytes, shared_with, verify
@@ -13,6 +14,7 @@ from mainstream.packages.folder import StoreFolder
 from mainstream.packages.manifest import printable
 
 command = typer.Typer(no_args_is_help=True, help="M-Packages and base DNNs of a store: what is there, is it sound.")
+add_to(command)
 
 NameArgument = Annotated[str, typer.Argument(help="Name (mpackage/NAMESPACE/APP, base/...) or digest of its manifest.")]
 

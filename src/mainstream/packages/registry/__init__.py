@@ -1,0 +1,1 @@
+"""Base DNNs and M-Packages in registries, by the OCI distribution protocol (distribution-spec v1.1)."""
