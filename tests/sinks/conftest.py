@@ -1,9 +1,11 @@
 """A real broker, a real receiver of webhooks, and the apps and records that the tests send to them."""
 
 import contextlib
+import getpass
 import http.server
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -163,7 +165,6 @@ class Broker:
 
     def __init__(self, folder: Path, *lines: str, persistent: bool = True) -> None:
         folder.mkdir(parents=True)
-        folder.chmod(0o777)  # started by root, mosquitto becomes a user of its own
         self.port = free_port()
         self._folder = folder
         keep = (
@@ -172,7 +173,8 @@ class Broker:
             "autosave_on_changes true",
             "autosave_interval 1",
         )
-        self._lines = (f"listener {self.port} 127.0.0.1", *(keep if persistent else ()), *lines)
+        user = f"user {getpass.getuser()}"  # started by root, it would become one that may not read the test's folder
+        self._lines = (user, f"listener {self.port} 127.0.0.1", *(keep if persistent else ()), *lines)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -180,16 +182,22 @@ class Broker:
         config.write_text("\n".join(self._lines) + "\n")
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen([program("mosquitto"), "-c", str(config)], stdout=log, stderr=log)
-        until(self._answers, f"mosquitto listens: {(self._folder / 'log').read_text()}")
+        until(lambda: self._answers() or self._process.poll() is not None, "mosquitto listens")
+        assert self._process.poll() is None, (self._folder / "log").read_text()
 
     def _answers(self) -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=5):
             return True
         return False
 
+    def signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
+            self._process.send_signal(signal.SIGCONT)  # a test that failed may have left it frozen
             self._process.wait()
             self._process = None
 
@@ -219,11 +227,13 @@ def broker(make_broker: Callable[..., Broker]) -> Broker:
 class Observer:
     """A subscriber of everything, whose session the broker keeps: it misses nothing that the broker acknowledged."""
 
-    def __init__(self, broker: Broker, *, username: str | None = None, password: str | None = None) -> None:
+    def __init__(
+        self, broker: Broker, *, name: str = "observer", username: str | None = None, password: str | None = None
+    ) -> None:
         self._changed = threading.Condition()
         self.messages: list[tuple[str, bytes, bool]] = []
         self._subscribed = threading.Event()
-        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, "observer", clean_session=False)
+        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, name, clean_session=False)
         self._client.reconnect_delay_set(1, 1)
         self._client.username_pw_set(username, password)
         self._client.on_connect = lambda client, *_: client.subscribe([("#", 1)])
@@ -385,9 +395,8 @@ def deliver(tmp_path: Path, secrets_folder: Path, said: Said) -> Iterator[Callab
                 edge_node="gate-3",
                 folder=tmp_path / folder,
                 secrets=Secrets(secrets_folder),
-                clock=SystemClock(),
                 say=said,
-                **{"wait": wait, **options},
+                **{"wait": wait, "clock": SystemClock(), **options},
             )
             stack.callback(made.close, 0.0)
             return made

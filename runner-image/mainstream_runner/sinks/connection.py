@@ -55,6 +55,7 @@ class Connection:
         if credentials.username is not None or credentials.password is not None:
             client.username_pw_set(credentials.username or "", credentials.password)
         if tls is not None:
+            tls.sslsocket_class = _TlsSocket
             client.tls_set_context(tls)
         client.will_set(will[0], will[1], qos=1, retain=True)
         client.on_connect, client.on_disconnect, client.on_publish = (
@@ -119,7 +120,8 @@ class Connection:
             self._ended = self._ended or "abandoned"
         open_socket = self._client.socket()
         if isinstance(open_socket, socket.socket):
-            with contextlib.suppress(OSError):  # a TLS socket's own method takes the encryption off first, under paho's hands
+            # Not a TLS socket's own method: that takes the encryption off first, while paho may still write.
+            with contextlib.suppress(OSError):
                 socket.socket.shutdown(open_socket, socket.SHUT_RDWR)
         self._client.loop_stop()
 
@@ -154,6 +156,17 @@ class Connection:
             self._changed.notify_all()
         if expected is None:
             self._lost()
+
+
+class _TlsSocket(ssl.SSLSocket):
+    """Closes itself if the other side is not trusted, which paho leaves to the garbage collector."""
+
+    def do_handshake(self, block: bool = False) -> None:  # as the library has it
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
 
 
 def _reason(error: Exception) -> str:
