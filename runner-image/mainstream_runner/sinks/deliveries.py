@@ -198,8 +198,10 @@ class Deliveries:
         self._leaving[sink] = delivery = self._staying.pop(sink, None) or self._start(sink, channels)
         delivery.channels = frozenset(channels)
         delivery.leave(self._leaving_seconds)
-        if len(self._leaving) > _MOST_LEAVING:
-            next(iter(self._leaving.values())).leave(0.0)
+        for oldest in list(self._leaving.values())[
+            :-_MOST_LEAVING
+        ]:  # those that were told before may not have ended yet
+            oldest.leave(0.0)
 
     def _start(self, sink: Sink, channels: Iterable[Channel], *, after: Iterable[Delivery] = ()) -> Delivery:
         place = address(sink, edge_node=self._edge_node, where="sink")

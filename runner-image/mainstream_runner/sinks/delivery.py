@@ -61,20 +61,23 @@ class Delivery:
 
     def leave(self, seconds: float) -> None:
         """Deliver what is queued, take back what was published to stay, then end; for so many seconds at most."""
-        self.stop(seconds)
         self._leaving = True
+        self._end_in(seconds)
 
     def stop(self, seconds: float) -> None:
         """Deliver what is queued for so many seconds at most, then end; the rest stays queued. Returns at once."""
         self._leaving = False
-        self._deadline = self._clock.seconds() + seconds
-        self._hurry.set()
-        self._wake.set()
+        self._end_in(seconds)
 
     def join(self, seconds: float | None = None) -> bool:
         """Wait until it has ended, so many seconds at most; whether it has."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
+
+    def _end_in(self, seconds: float) -> None:
+        self._deadline = self._clock.seconds() + seconds
+        self._hurry.set()
+        self._wake.set()
 
     def _run(self) -> None:
         for earlier in self._after:
