@@ -42,7 +42,7 @@ def program(name: str) -> str:
     """The path of a program that the tests need."""
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
     if found is None:
-        pytest.fail(f"the program {name!r} is missing: apt-get install mosquitto openssl")
+        pytest.fail(f"the program {name!r} is missing: apt-get install mosquitto mosquitto-clients openssl")
     return found
 
 
@@ -205,6 +205,8 @@ class Broker:
 @pytest.fixture
 def make_broker(tmp_path: Path) -> Iterator[Callable[..., Broker]]:
     """Brokers with lines of a configuration of their own; they are stopped after the test."""
+    for name in ("mosquitto", "mosquitto_passwd", "mosquitto_pub", "mosquitto_sub"):
+        program(name)
     with contextlib.ExitStack() as stack:
 
         def make(*lines: str) -> Broker:
