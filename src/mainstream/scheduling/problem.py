@@ -96,7 +96,11 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """``choices[i]`` is app i's, None where it is rejected. ``bound`` is proven: no schedule of the admitted is better."""
+    """``choices[i]`` is app i's, None where it is rejected.
+
+    ``bound`` holds for every schedule of the admitted apps: on the mean F1, with ``MaxMinF1`` on the lowest, with
+    ``MaxMinThenMeanF1`` on the mean of those whose lowest is the highest. ``proven``: none is better, by more than 1e-9.
+    """
 
     choices: tuple[Choice | None, ...]
     rejected: tuple[Rejection, ...]
@@ -108,3 +112,8 @@ class Result:
     proven: bool
     solver: str
     boxes: int = 0
+    """How many subproblems the exact solver bounded: its effort, the same on every machine."""
+    price: float | None = None
+    """The marginal value of budget: mean F1 per second per second more, by the relaxation; None where it is not known."""
+    changed: tuple[str, ...] | None = None
+    """The apps whose assignment is not the previous one, by name; None without previous assignments."""

@@ -20,31 +20,40 @@ class Listed:
     cost: Array
 
 
-def listed(table: Table, options: Options, *, most: int = MOST_LISTED) -> Listed | None:
-    """All schedules of those options; None where there are more than ``most``."""
+def listed(
+    table: Table, options: Options, *, most: int = MOST_LISTED, slack: Array | None = None, most_slack: float = np.inf
+) -> Listed | None:
+    """All schedules of those options whose apps' slack adds up to at most ``most_slack``; None if more than ``most``."""
     alive = options.alive
     counts = alive.sum(1)
-    total = 1
-    for count in counts.tolist():
-        total *= count
-        if total > most:
-            return None
-    single = np.flatnonzero(counts == 1)
-    first = alive.argmax(1)
-    chosen = np.tile(first, (total, 1))
-    value = np.full(1, options.value[single, first[single]].sum())
-    branch = np.full(1, options.branch[single, first[single]].sum())
-    stairs = table.staircase(options.depth[single, first[single]], options.rung[single, first[single]])[None]
+    if slack is None:
+        slack = np.zeros(options.value.shape)
+        total = 1
+        for count in counts.tolist():
+            total *= count
+            if total > most:
+                return None
+    order = np.argsort(counts, kind="stable")
     segments = np.arange(len(table.segments))
-    repeats = total
-    for app in np.flatnonzero(counts > 1):
+    chosen = np.zeros((1, len(counts)), np.int64)
+    value, branch, spent = np.zeros(1), np.zeros(1), np.zeros(1)
+    stairs = np.zeros((1, len(segments)), np.int64)
+    for app in order:
         here = np.flatnonzero(alive[app])
-        needs = np.where(segments < options.depth[app, here, None], options.rung[app, here, None], 0)
-        repeats //= len(here)
-        chosen[:, app] = np.resize(np.repeat(here, repeats), total)
-        value = np.add.outer(value, options.value[app, here]).ravel()
-        branch = np.add.outer(branch, options.branch[app, here]).ravel()
-        stairs = np.maximum(stairs[:, None], needs).reshape(-1, len(segments))
+        slacks = np.add.outer(spent, slack[app, here]).ravel()
+        kept = np.flatnonzero(slacks <= most_slack)
+        if len(kept) > most:
+            return None
+        before, option = kept // len(here), here[kept % len(here)]
+        needs = np.where(segments < options.depth[app, option, None], options.rung[app, option, None], 0)
+        value, branch, spent = (
+            value[before] + options.value[app, option],
+            branch[before] + options.branch[app, option],
+            slacks[kept],
+        )
+        stairs = np.maximum(stairs[before], needs)
+        chosen = chosen[before]
+        chosen[:, app] = option
     return Listed(chosen=chosen, value=value, cost=branch + (table.segments * table.fps[stairs]).sum(1))
 
 

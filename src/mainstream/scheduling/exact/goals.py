@@ -4,7 +4,7 @@ An app takes one of its options; ``cost`` holds what each option costs at least,
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -30,10 +30,8 @@ class Relaxed:
 class Goal(Protocol):
     """``WithinBudget`` or ``AtPrice``."""
 
-    @property
-    def attained(self) -> bool:
-        """Whether the bound is what ``fitting`` is worth."""
-        ...
+    attained: ClassVar[bool]
+    """Whether the bound is what ``fitting`` is worth."""
 
     def room(self, paid: float) -> float:
         """What may be spent beside what is paid."""
@@ -54,14 +52,17 @@ class Goal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AtPrice:
-    """Maximise value - price * cost. With all values 0 and price 1: the cheapest schedule."""
+    """Maximise value - price * cost. With all values 0 and price 1: the cheapest schedule.
+
+    Schedules that cost more than ``most`` may be left out of the search.
+    """
 
     price: float
-    attained = True
+    most: float = np.inf
+    attained: ClassVar[bool] = True
 
     def room(self, paid: float) -> float:
-        del paid
-        return np.inf
+        return self.most - paid
 
     def worth(self, value: float, cost: float) -> float:
         return value - self.price * cost
@@ -83,7 +84,7 @@ class WithinBudget:
     """Maximise value; the cost must not exceed ``capacity``."""
 
     capacity: float
-    attained = False
+    attained: ClassVar[bool] = False
 
     def room(self, paid: float) -> float:
         return self.capacity - paid
@@ -97,9 +98,9 @@ class WithinBudget:
     def relax(self, value: Array, cost: Array, *, paid: float, price: float) -> Relaxed | None:
         """The linear relaxation of the multiple-choice knapsack, by its dual in one variable.
 
-        At any price >= 0 a schedule that fits is worth at most the sum over apps of max(value - price * cost), plus price * room:
-        its cost is at most the room. As a function of the price that is convex and made of lines, one for each choice. From two,
-        one of a choice that does not fit and one of a choice that does, go to where they meet, until nothing is above there.
+        At any price >= 0 a schedule that fits is worth at most the sum over apps of max(value - price * cost), plus price times
+        room: its cost is at most the room. As a function of the price that is convex and made of lines, one for each choice.
+        From two, of a choice that does not fit and of one that does, go to where they meet, until nothing is above there.
         """
         room = self.capacity - paid
         rows = np.arange(0, value.size, value.shape[1])

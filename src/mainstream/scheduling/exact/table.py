@@ -38,6 +38,10 @@ class Options:
         """Which are options at all."""
         return self.value > -np.inf
 
+    def cheapest_branches(self) -> float:
+        """What the apps' branches cost at least."""
+        return float(np.where(self.alive, self.branch, np.inf).min(1).sum())
+
     def only(self, kept: Flags) -> "Options | None":
         """Those that are kept, in narrower arrays where that saves much; None where an app is left without any."""
         counts = kept.sum(1)
@@ -51,7 +55,7 @@ class Options:
                 rung=self.rung,
                 place=self.place,
             )
-        return _packed(kept, (self.value, self.branch, self.depth, self.rung, self.place))
+        return packed(kept, (self.value, self.branch, self.depth, self.rung, self.place))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,38 +90,76 @@ class Table:
         return float(self.stem_cost_by_segment(staircase).sum())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """One stem group's apps as they are: ``(apps, candidates)`` each, padded; ``f1`` is ``(apps, candidates, rates)``."""
+
+    f1: Array
+    """-inf where it is below the app's minimum."""
+    depth: Indices
+    """In segments between the depths in use."""
+    seconds: Array
+    """Of the branch, per frame."""
+    segments: Array
+    rates: Array
+
+    def table(self, options: Options) -> Table:
+        """Those options on this grid's stem."""
+        return Table(
+            segments=self.segments,
+            fps=np.concatenate([[0.0], self.rates]),
+            options=options,
+            rates=len(self.rates),
+        )
+
+
+def grid_of(group: StemGroup, apps: Sequence[AppOptions]) -> Grid:
+    """The group's apps in their order."""
+    rates = np.array([float(rate) for rate in group.rates])
+    most = max(len(app.depths) for app in apps)
+    f1 = np.full((len(apps), most, len(rates)), -np.inf)
+    depth = np.zeros((len(apps), most), np.int64)
+    seconds = np.zeros((len(apps), most))
+    for place, app in enumerate(apps):
+        count = len(app.depths)
+        f1[place, :count] = np.where(app.f1 >= app.min_f1 - _MIN_F1_TOLERANCE, app.f1, -np.inf)
+        depth[place, :count] = app.depths
+        seconds[place, :count] = app.branch_seconds
+    used = np.union1d(depth[np.isfinite(f1).any(2)], [0])
+    ends = np.concatenate([[0.0], np.cumsum(group.segment_seconds)])[used]
+    return Grid(
+        f1=f1,
+        depth=np.minimum(np.searchsorted(used, depth), len(used) - 1),
+        seconds=seconds,
+        segments=np.diff(ends),
+        rates=rates,
+    )
+
+
 def table_of(group: StemGroup, apps: Sequence[AppOptions]) -> Table:
-    """The group's apps' options that reach their minimum F1.
+    """The group's apps' options that reach their minimum F1 and that no other beats.
 
     One that branches at least as deep, at no higher rate, for no more branch cost and with no lower F1 beats another: whatever
     the rest of a schedule is, taking it instead costs no more and loses nothing.
     """
-    rates = np.array([float(rate) for rate in group.rates])
-    most = max(len(app.depths) for app in apps)
-    value = np.full((len(apps), most, len(rates)), -np.inf)
-    depth = np.zeros((len(apps), most), np.int64)
-    seconds = np.zeros((len(apps), most))
-    falling = np.zeros(len(apps), bool)
-    for place, app in enumerate(apps):
-        count = len(app.depths)
-        value[place, :count] = np.where(app.f1 >= app.min_f1 - _MIN_F1_TOLERANCE, app.weight * app.f1, -np.inf)
-        depth[place, :count] = app.depths
-        seconds[place, :count] = app.branch_seconds
-        falling[place] = (np.diff(app.branch_seconds) <= 0).all()
-    kept = _undominated(value, falling)
-    depths = np.unique(depth[kept.any(2)])
-    ends = np.concatenate([[0.0], np.cumsum(group.segment_seconds)])[np.union1d(depths, [0])]
-    options = _packed(
-        kept,
-        (
-            value,
-            seconds[..., None] * rates,
-            np.broadcast_to(np.searchsorted(np.union1d(depths, [0]), depth)[..., None], value.shape),
-            np.broadcast_to(np.arange(1, len(rates) + 1), value.shape),
-            np.broadcast_to(np.arange(most * len(rates)).reshape(most, -1), value.shape),
-        ),
+    grid = grid_of(group, apps)
+    weight = np.array([app.weight for app in apps])[:, None, None]
+    value = np.where(np.isfinite(grid.f1), weight * grid.f1, -np.inf)
+    falling = np.array([(np.diff(app.branch_seconds) <= 0).all() for app in apps])
+    rungs = np.arange(1, len(grid.rates) + 1)
+    places = np.arange(value[0].size).reshape(value[0].shape)
+    return grid.table(
+        packed(
+            _undominated(value, falling),
+            (
+                value,
+                grid.seconds[..., None] * grid.rates,
+                np.broadcast_to(grid.depth[..., None], value.shape),
+                np.broadcast_to(rungs, value.shape),
+                np.broadcast_to(places, value.shape),
+            ),
+        )
     )
-    return Table(segments=np.diff(ends), fps=np.concatenate([[0.0], rates]), options=options, rates=len(rates))
 
 
 def _undominated(value: Array, falling: Flags) -> Flags:
@@ -131,7 +173,7 @@ def _undominated(value: Array, falling: Flags) -> Flags:
     return np.asarray(value > others)
 
 
-def _packed(kept: Flags, tables: tuple[Array | Indices, ...]) -> Options:
+def packed(kept: Flags, tables: tuple[Array | Indices, ...]) -> Options:
     """The kept entries of each app in a row, in order."""
     kept = kept.reshape(len(kept), -1)
     apps, places = np.nonzero(kept)
@@ -139,16 +181,16 @@ def _packed(kept: Flags, tables: tuple[Array | Indices, ...]) -> Options:
     columns = np.arange(len(apps)) - np.repeat(np.cumsum(counts) - counts, counts)
     shape = (len(kept), int(counts.max(initial=0)))
 
-    def packed(table: Array | Indices, fill: float) -> NDArray[np.generic]:
-        narrow = np.full(shape, fill, table.dtype)
-        narrow[apps, columns] = table.reshape(len(kept), -1)[apps, places]
-        return narrow
+    def narrow(table: Array | Indices, fill: float) -> NDArray[np.generic]:
+        rows = np.full(shape, fill, table.dtype)
+        rows[apps, columns] = table.reshape(len(kept), -1)[apps, places]
+        return rows
 
     value, branch, depth, rung, place = tables
     return Options(
-        value=np.asarray(packed(value, -np.inf), np.float64),
-        branch=np.asarray(packed(branch, 0.0), np.float64),
-        depth=np.asarray(packed(depth, 0), np.int64),
-        rung=np.asarray(packed(rung, 1), np.int64),
-        place=np.asarray(packed(place, 0), np.int64),
+        value=np.asarray(narrow(value, -np.inf), np.float64),
+        branch=np.asarray(narrow(branch, 0.0), np.float64),
+        depth=np.asarray(narrow(depth, 0), np.int64),
+        rung=np.asarray(narrow(rung, 1), np.int64),
+        place=np.asarray(narrow(place, 0), np.int64),
     )
