@@ -5,7 +5,9 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-DEBIAN_TOOLS := skopeo
+# What the tests run for real: a registry and its reader, a broker, an RTSP server, a browser.
+DEBIAN_PACKAGES := skopeo docker-registry mosquitto mosquitto-clients openssl chromium python3-gi \
+  gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint types contracts examples format schema benchmark clean setup setup-demo tools
@@ -70,5 +72,6 @@ $(VENV)/.dev: $(VENV)/.demo
 	@touch $@
 
 tools:
-	@for tool in $(DEBIAN_TOOLS); do command -v $$tool > /dev/null || missing="$$missing $$tool"; done; \
-	  test -z "$$missing" || sh tools/apt-install.sh $$missing
+	@for package in $(DEBIAN_PACKAGES); do \
+	    dpkg-query --show --showformat='$${Status}' $$package 2> /dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
+	  done; test -z "$$missing" || sh tools/apt-install.sh $$missing

@@ -16,26 +16,22 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from peers import Contender, Peers, Pixels, together
 from rich.console import Console
 from rich.table import Table
 
 from mainstream.packages.folder import StoreFolder
-from mainstream_runner.hardware import hardware
 from mainstream_runner.engine import load
+from mainstream_runner.hardware import hardware
 from mainstream_runner.litert import LiteRT
 from mainstream_runner.merge import Branch, Joined
 from mainstream_trainer.architectures import POOLED
-from mainstream_trainer.basednn import import_base_dnn, load_keras
-from mainstream_trainer.finetune import branch_model
-from mainstream_trainer.keras_runtime import keras, tensorflow
+from mainstream_trainer.basednn import import_base_dnn
 from mainstream_trainer.tflite import export_tflite
 
 APPS = 8
-CLASSES = 2
 LIMIT = 1.15
 WARM_ROUNDS = 2
 SHORT_RUNS = 5
@@ -46,16 +42,12 @@ DEEPEST_MAP = "conv_pw_13"
 ONE = "one application"
 MAX_SHARING = f"{APPS} applications, Max-Sharing"
 
-Pixels = NDArray[np.float32]
-Contender = Callable[[Pixels], Any]
-
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=20)
     arguments = parser.parse_args()
-    tensorflow().config.threading.set_intra_op_parallelism_threads(arguments.threads)
     with ExitStack() as open_things:
         folder = Path(open_things.enter_context(tempfile.TemporaryDirectory()))
         contenders = build(folder, threads=arguments.threads)
@@ -72,13 +64,13 @@ def build(folder: Path, *, threads: int) -> dict[str, Contender]:
     layout = StoreFolder(folder / "store").layout
     print("importing MobileNet-224 with random weights ...", flush=True)
     base, _ = import_base_dnn(layout, name="MobileNet", input_size=224, weights="random", start=no_progress)
-    network = load_keras(base, layout)
+    peers = Peers(base, layout, threads=threads)
     segments = [layout.read_blob(segment.digest) for segment in base.config.segments]
     print(f"exporting {APPS} heads and the whole network ...", flush=True)
-    pooled = [Branch(depth=len(segments), model=head(network, base, POOLED, seed)) for seed in range(APPS)]
+    pooled = [Branch(depth=len(segments), model=peers.head(POOLED, seed)) for seed in range(APPS)]
     depth = base.config.depth(DEEPEST_MAP)
-    maps = [Branch(depth=depth, model=head(network, base, DEEPEST_MAP, seed)) for seed in range(APPS)]
-    models = [whole_network(network, seed) for seed in range(APPS)]
+    maps = [Branch(depth=depth, model=peers.head(DEEPEST_MAP, seed)) for seed in range(APPS)]
+    models = [peers.whole(seed) for seed in range(APPS)]
     whole = export_tflite(models[0])
     engine = LiteRT()
 
@@ -88,8 +80,8 @@ def build(folder: Path, *, threads: int) -> dict[str, Contender]:
         model = load(engine, Joined(segments, branches), levels=(len(branches),), threads=threads, folder=place)
         return model.run
 
-    functions = [compiled(model) for model in models]
-    interpreters = [interpreter(whole, threads) for _ in range(APPS)]
+    functions = [peers.function(model) for model in models]
+    interpreters = [peers.interpreter(whole) for _ in range(APPS)]
     return {
         ONE: merged("one", pooled[:1]),
         MAX_SHARING: merged("pooled", pooled),
@@ -99,54 +91,6 @@ def build(folder: Path, *, threads: int) -> dict[str, Contender]:
         "one tf.function": functions[0],
         f"{APPS} tf.functions, one per application": together(functions),
     }
-
-
-def head(network: Any, base: Any, branchpoint: str, seed: int) -> bytes:
-    """A branch as the trainer makes it, with a classifier of its own."""
-    branch = branch_model(network, base, branchpoint, CLASSES)
-    weights = branch.get_weights()
-    weights[-2] = np.random.default_rng(seed).normal(0, 0.05, weights[-2].shape).astype(np.float32)
-    branch.set_weights(weights)
-    return export_tflite(branch)
-
-
-def whole_network(network: Any, seed: int) -> Any:
-    """An application's own copy of the whole network with its head: what No-Sharing runs."""
-    keras().utils.set_random_seed(seed)
-    copy = keras().models.clone_model(network)
-    copy.set_weights(network.get_weights())
-    scores = keras().layers.Dense(CLASSES, activation="softmax")(copy.outputs[0])
-    return keras().Model(copy.inputs[0], scores)
-
-
-def compiled(model: Any) -> Contender:
-    """The model as TensorFlow runs it at its best without a converter."""
-    tf = tensorflow()
-    function = tf.function(lambda pixels: model(pixels, training=False)).get_concrete_function(
-        tf.TensorSpec((1, 224, 224, 3), tf.float32)
-    )
-    return lambda pixels: function(tf.constant(pixels)).numpy()
-
-
-def interpreter(model: bytes, threads: int) -> Contender:
-    """A LiteRT interpreter of its own."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    made = Interpreter(model_content=model, num_threads=threads)
-    made.allocate_tensors()
-    place, output = made.get_input_details()[0]["index"], made.get_output_details()[0]["index"]
-
-    def run(pixels: Pixels) -> Any:
-        made.set_tensor(place, pixels)
-        made.invoke()
-        return made.get_tensor(output)
-
-    return run
-
-
-def together(contenders: list[Contender]) -> Contender:
-    """All of them, one after another, on the same frame."""
-    return lambda pixels: [run(pixels) for run in contenders]
 
 
 def run_in_turn(contenders: dict[str, Contender], pixels: Pixels, *, rounds: int) -> dict[str, list[float]]:

@@ -18,18 +18,10 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
-import av
-import numpy as np
-
-from mainstream.packages.artifacts import read_base_dnn
-from mainstream.packages.folder import StoreFolder
-from mainstream.resources.edgenode import File, Source
-from mainstream.schedule import Schedule, ScheduledApp, ScheduledStream, Stem, StemSegment
-from mainstream_runner.standin import stand_in
+from workload import MAINSTREAM, Workload
 
 CUTS = [f"conv_pw_{number}" for number in (13, 12, 11, 9, 9, 8, 6, 6)]
 RATES = [Fraction(rate) for rate in (15, 13, 11, 9, 7, 5, 3, 1)]
-MAINSTREAM = Path(sys.executable).with_name("mainstream")
 WARM_UP_SECONDS = 10
 ALLOWED_GROWTH = 0.05
 
@@ -47,76 +39,12 @@ def frameworks(process: int) -> list[str]:
     return [name for name in ("tensorflow", "keras", "torch") if f"/site-packages/{name}" in maps]
 
 
-def eight_apps(folder: Path, store: Path) -> Path:
-    """A schedule of eight apps with branches that nobody trained, on a looped video of ten seconds."""
-    importing = ["base", "import", "--architecture", "MobileNet", "--weights", "random", "--output", "json"]
-    made = subprocess.run([MAINSTREAM, *importing, "--store", store], stdout=subprocess.PIPE, check=True)
-    layout = StoreFolder(store).layout
-    base = read_base_dnn(layout, json.loads(made.stdout)["digest"])
-    segments = [layout.read_blob(segment.digest) for segment in base.config.segments]
-    apps = []
-    for number, (branchpoint, fps) in enumerate(zip(CUTS, RATES, strict=True)):
-        depth = base.config.depth(branchpoint)
-        branch = stand_in(segments[depth:], base.config.segments[-1].output_shape)
-        apps.append(
-            ScheduledApp(
-                app=f"default/app-{number}",
-                stem="stream/full/base",
-                package=base.digest,
-                branchpoint=branchpoint,
-                depth=depth,
-                branch_digest=layout.put_blob(branch),
-                planned_seconds=0.0,
-                fps=fps,
-                votes=1 + number % 3,
-                threshold=5,
-                expected_f1=0.5,
-                classes=("background", "event"),
-                events=("event",),
-            )
-        )
-    deepest = max(app.depth for app in apps)
-    stem = Stem(
-        name="stream/full/base",
-        stream="stream",
-        view="full",
-        base_dnn=base.digest,
-        input_shape=base.config.input_shape,
-        preprocessing=base.config.preprocessing,
-        segments=tuple(
-            StemSegment(end=segment.end, digest=segment.digest, fps=max(RATES), planned_seconds=0.0)
-            for segment in base.config.segments[:deepest]
-        ),
-    )
-    source = Source(file=File(path=str(_noise(folder / "noise.mp4")), loop=True))
-    schedule = Schedule(
-        edge_node="soak",
-        engine="LiteRT",
-        threads=2,
-        memory_bytes=1 << 30,
-        cost=0.0,
-        budget=1.0,
-        streams=(ScheduledStream(name="stream", source=source, capture_fps=Fraction(15), views=()),),
-        stems=(stem,),
-        apps=tuple(apps),
-    )
-    path = folder / "schedule.json"
-    path.write_bytes(schedule.to_json())
-    return path
-
-
-def _noise(path: Path) -> Path:
-    """Ten seconds of 720p: coarse blocks that change from frame to frame, so that verdicts change too."""
-    random = np.random.default_rng(0)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=15)
-        stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
-        for _ in range(150):
-            blocks = random.integers(0, 256, (9, 16, 3), dtype=np.uint8)
-            picture = av.VideoFrame.from_ndarray(blocks.repeat(80, 0).repeat(80, 1), format="rgb24")
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode(None))
-    return path
+def eight_apps(folder: Path) -> tuple[Path, Path]:
+    """A schedule of eight apps on a looped 720p stream, and the store that it needs."""
+    work = Workload(folder)
+    path = folder / "soak.json"
+    path.write_bytes(work.schedule(list(zip(CUTS, RATES, strict=True)), loop=True, threshold=5).to_json())
+    return path, work.store.root
 
 
 def main() -> int:
@@ -131,7 +59,7 @@ def main() -> int:
 
     with tempfile.TemporaryDirectory() as folder:
         if not options.filename and not options.schedule:
-            options.schedule = eight_apps(Path(folder), options.store)
+            options.schedule, options.store = eight_apps(Path("build/runner-benchmark"))
         events, summary = Path(folder, "events.jsonl"), Path(folder, "summary.json")
         chosen = ["-f", options.filename] if options.filename else ["--schedule", options.schedule]
         command = [MAINSTREAM, "run", *chosen, "--store", options.store, "--fast"]

@@ -32,6 +32,7 @@ class AppRun:
     events: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     latency_seconds: float = 0.0
+    worst_latency: float = 0.0
     latencies: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BOUNDS_SECONDS) + 1))
     last_event: datetime | None = None
 
@@ -40,6 +41,7 @@ class AppRun:
         self.analysed += 1
         self.late += late
         self.latency_seconds += latency
+        self.worst_latency = max(self.worst_latency, latency)
         self.latencies[bisect_left(LATENCY_BOUNDS_SECONDS, latency)] += 1
 
 
@@ -56,6 +58,8 @@ class Decisions:
 
     def __init__(self, records: Records, sink: Sink, time_of: Callable[[Fraction], datetime]) -> None:
         self.apps: dict[str, AppRun] = {}
+        self.dropped: Counter[str] = Counter()
+        """Looks that were not taken, by reason: of all apps that there were."""
         self._records = records
         self._sink = sink
         self._time_of = time_of
@@ -100,6 +104,7 @@ class Decisions:
         """Nobody saw the frame."""
         for stem, due in zip(item.plan.stems, item.due, strict=True):
             for app in stem.apps[:due]:
+                self.dropped[reason] += 1
                 if app.app in self.apps:
                     self.apps[app.app].dropped[reason] += 1
 

@@ -30,7 +30,7 @@ from mainstream_runner.sources.opening import OpenStream
 from mainstream_runner.sources.source import FrameSource
 from mainstream_runner.stems import open_prepared, stem_key
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.2
 PREPARE_SECONDS = 300.0
 """After which preparing is given up: a box that cannot join a schedule's graphs in five minutes cannot run it."""
 POLL_SECONDS = 0.02

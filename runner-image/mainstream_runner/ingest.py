@@ -64,6 +64,8 @@ class Ingest:
     last_at: float | None = None
     decode_seconds: float = 0.0
     convert_seconds: float = 0.0
+    thread_seconds: float = 0.0
+    """All that the reading thread took, known at its end."""
     end: StreamEnd | None = None
     rate: RealRate = field(default_factory=RealRate)
     slots: Slots = field(kw_only=False)
@@ -118,6 +120,7 @@ class StreamReader:
         with closing(self.source.frames(self._wanted)) as frames:
             yield from self._items(frames)
         self.ingest.end = self.source.end
+        self.ingest.thread_seconds = time.thread_time()
 
     def leave(self) -> None:
         """End at the next frame, or when a silent camera's wait is over; from any thread."""

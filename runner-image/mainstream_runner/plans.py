@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-import av
+from typing import TYPE_CHECKING
 
 from mainstream.basednn import Preprocessing
 from mainstream.resources.edgenode import FULL, View
 from mainstream.sampling import Cycle
 from mainstream.schedule import Schedule, ScheduledApp, ScheduledStream, Stem
 from mainstream_runner.engine import Pixels
+
+if TYPE_CHECKING:
+    import av
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class NetworkInput:
     preprocessing: Preprocessing
 
 
-Convert = Callable[[av.VideoFrame, NetworkInput], Pixels]
+Convert = Callable[["av.VideoFrame", NetworkInput], Pixels]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -161,6 +161,7 @@ class Summary:
                     "stream": stems[app.stem].stream,
                     "analysed": self.apps[app.app].analysed,
                     "late": self.apps[app.app].late,
+                    "worstLatencySeconds": seconds_text(self.apps[app.app].worst_latency),
                     "dropped": dict(sorted(self.apps[app.app].dropped.items())),
                     "events": self.apps[app.app].events,
                     "plannedFps": fraction_text(app.fps),

@@ -2,7 +2,7 @@
 
     python3 rtsp_camera.py VIDEO PORT [USER PASSWORD]
 
-Sends the H.264 of VIDEO over and over at its own pace under /stream. Reads commands from standard input: "freeze" keeps every
+Sends the H.264 of VIDEO at its own pace under /stream, to each client from its start. Reads commands from standard input: "freeze" keeps every
 connection but sends nothing any more, "thaw" goes on. Says "ready" when it listens.
 """
 
@@ -18,16 +18,13 @@ Gst.init(None)
 
 
 class Camera(GstRtspServer.RTSPMediaFactory):
-    """Plays the file in a loop: at its end it seeks to the start, and timestamps go on."""
+    """Plays the file to each client from its start."""
 
     def __init__(self, video) -> None:
         super().__init__()
         self.frozen = False
         self.set_launch(
-            f'( filesrc location="{video}" ! qtdemux ! h264parse config-interval=-1 ! '
-            "identity name=valve sync=true ! rtph264pay name=pay0 pt=96 )"
-            if Gst.ElementFactory.find("h264parse")
-            else f'( filesrc location="{video}" ! qtdemux ! identity name=valve sync=true ! '
+            f'( filesrc location="{video}" ! qtdemux ! identity name=valve sync=true ! '
             "rtph264pay config-interval=-1 name=pay0 pt=96 )"
         )
         self.set_shared(False)

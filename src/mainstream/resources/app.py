@@ -8,7 +8,7 @@ from mainstream.documents import Digest, Document, Number, Rate
 from mainstream.events import EventProfile
 from mainstream.packages.mpackage import Label
 from mainstream.resources.edgenode import FULL
-from mainstream.resources.metadata import ApiVersion, Metadata, Name, SecretRef
+from mainstream.resources.metadata import ApiVersion, Metadata, Name, PlainUrl, SecretRef
 
 Auto = Literal["Auto"]
 
@@ -76,14 +76,14 @@ class Package(Document):
 
 
 class Mqtt(Document):
-    url: Annotated[str, Field(pattern=r"^mqtts?://", max_length=2048)]
+    url: Annotated[PlainUrl, Field(pattern=r"^mqtts?://")]
     topic: Annotated[str, Field(min_length=1, max_length=1024)]
     secret_ref: SecretRef | None = None
     home_assistant: bool = False
 
 
 class Webhook(Document):
-    url: Annotated[str, Field(pattern=r"^https?://", max_length=2048)]
+    url: Annotated[PlainUrl, Field(pattern=r"^https?://")]
     secret_ref: SecretRef | None = None
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from mainstream.documents import Document, Number, Rate
-from mainstream.resources.metadata import ApiVersion, Metadata, Name, SecretRef
+from mainstream.resources.metadata import ApiVersion, Metadata, Name, PlainUrl, SecretRef
 from mainstream.resources.quantities import Cores, MemoryBytes
 
 FULL = "full"
@@ -15,13 +15,13 @@ Fraction01 = Annotated[Number, Field(ge=0, le=1)]
 
 
 class Rtsp(Document):
-    url: Annotated[str, Field(pattern=r"^rtsps?://", max_length=2048)]
+    url: Annotated[PlainUrl, Field(pattern=r"^rtsps?://")]
     transport: Literal["Tcp", "Udp"] = "Tcp"
     credentials_secret_ref: SecretRef | None = None
 
 
 class Http(Document):
-    url: Annotated[str, Field(pattern=r"^https?://", max_length=2048)]
+    url: Annotated[PlainUrl, Field(pattern=r"^https?://")]
     credentials_secret_ref: SecretRef | None = None
 
 

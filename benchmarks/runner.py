@@ -1,0 +1,380 @@
+"""The runner against the bare engine, against no sharing, against peers: one run of at most ten minutes.
+
+    python benchmarks/runner.py [--rounds 9] [--changes 100] [--json FILE] [--directory build/runner-benchmark]
+
+MobileNet-224, two threads, a 720p source that was encoded before. "Engine" is wall seconds in the engine per frame, "whole" CPU
+seconds of the whole process per frame. Everything of one table is interleaved in one process, a chunk of frames each in turn;
+medians are compared, and the bare engine (the whole network as one .tflite) runs between them to show how steady the machine
+was. Exit status 1 if a goal is missed.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from peers import Contender, Peers, together
+from rich.console import Console
+from rich.table import Table
+from swaps import measure
+from workload import FPS, MAINSTREAM, POOLED, Workload
+
+from mainstream.schedule import Schedule
+from mainstream_runner.clock import SystemClock
+from mainstream_runner.convert import SwscaleConvert
+from mainstream_runner.hardware import hardware
+from mainstream_runner.litert import LiteRT
+from mainstream_runner.pipeline import Pipeline
+from mainstream_runner.plans import stream_plans
+from mainstream_runner.profiler import layer_costs, measure_batch
+from mainstream_runner.sources.file import FileSource
+from mainstream_runner.stems import StemExecutor, open_stems
+from mainstream_trainer.tflite import export_tflite
+
+APPS = 8
+THREADS = 2
+CHUNK = 15
+"""Frames in a turn."""
+MIXED = [f"conv_pw_{number}" for number in (13, 12, 11, 9, 9, 8, 6, 6)]
+RATES = [Fraction(rate) for rate in (15, 13, 11, 9, 7, 5, 3, 1)]
+
+ONE, MAX_SHARING, NO_SHARING = "1 app", "8 apps, Max-Sharing", "8 apps, No-Sharing in our runner"
+FUNCTIONS, INTERPRETERS, BARE = "8 tf.functions", "8 LiteRT interpreters", "bare engine, whole network once"
+MIXED_APPS = "8 apps at 8 rates"
+
+
+@dataclass(slots=True)
+class Turns:
+    """Of a contender, by turn: seconds per frame. ``other`` is CPU outside engine, decoding and conversion (ours only)."""
+
+    engine: list[float] = field(default_factory=list)
+    whole: list[float] = field(default_factory=list)
+    decode: list[float] = field(default_factory=list)
+    convert: list[float] = field(default_factory=list)
+    other: list[float] = field(default_factory=list)
+
+
+class Nowhere:
+    """A sink."""
+
+    def write(self, record: Any) -> None:
+        """Forget it."""
+
+
+class TimedStem:
+    """A stem whose calls' wall and thread seconds are counted."""
+
+    def __init__(self, inner: StemExecutor) -> None:
+        self._inner = inner
+        self.wall = self.thread = 0.0
+
+    def run(self, pixels: Any, due: int) -> Any:
+        wall, thread = time.perf_counter(), time.thread_time()
+        try:
+            return self._inner.run(pixels, due)
+        finally:
+            self.thread += time.thread_time() - thread
+            self.wall += time.perf_counter() - wall
+
+    def close(self) -> None:
+        """The stem is closed by whoever opened it."""
+
+
+def our_turn(schedule: Schedule, stems: dict[str, TimedStem], turns: Turns) -> None:
+    """The runner's own pipeline over the first frames of the video."""
+    for stem in stems.values():
+        stem.wall = stem.thread = 0.0
+    cpu = time.process_time()
+    source = schedule.streams[0].source.file
+    assert source is not None
+    assert source.path is not None
+    with Chunk(Path(source.path), capture_fps=FPS) as frames:
+        thread = time.thread_time()
+        pipeline = Pipeline(
+            schedule,
+            sources={schedule.streams[0].name: frames},
+            engines=stems,
+            convert=SwscaleConvert,
+            sink=Nowhere(),
+            clock=SystemClock(),
+            stop=threading.Event(),
+        )
+        pipeline.run()
+        loop = time.thread_time() - thread - sum(stem.thread for stem in stems.values())
+    ingest = next(iter(pipeline.readers.all.values())).ingest
+    whole = time.process_time() - cpu
+    turns.engine.append(sum(stem.wall for stem in stems.values()) / CHUNK)
+    turns.whole.append(whole / CHUNK)
+    turns.decode.append(ingest.decode_seconds / CHUNK)
+    turns.convert.append(ingest.convert_seconds / CHUNK)
+    reader = ingest.thread_seconds - ingest.decode_seconds - ingest.convert_seconds
+    turns.other.append((loop + reader) / CHUNK)
+
+
+class Chunk(FileSource):
+    """The first frames of a file."""
+
+    def frames(self, wanted: Any = None) -> Any:
+        """As ``FileSource``'s, so many of them."""
+        for number, frame in enumerate(super().frames(wanted)):
+            yield frame
+            if number + 1 == CHUNK:
+                return
+
+
+def peer_turn(video: Path, wanted: Any, run: Contender, turns: Turns) -> None:
+    """A plain loop, one decoding and one conversion for all of the peer's networks: more than most peers have."""
+    cpu = time.process_time()
+    spent = 0.0
+    convert = SwscaleConvert()
+    with Chunk(video, capture_fps=FPS) as frames:
+        for frame in frames.frames(lambda _seconds: True):
+            pixels = convert(frame.picture, wanted)
+            began = time.perf_counter()
+            run(pixels)
+            spent += time.perf_counter() - began
+    turns.engine.append(spent / CHUNK)
+    turns.whole.append((time.process_time() - cpu) / CHUNK)
+
+
+def interleave(work: Workload, rounds: int) -> dict[str, Turns]:
+    """All contenders in turn; the first round only warms up."""
+    peers = Peers(work.base, work.store.layout, threads=THREADS)
+    models = [peers.whole(seed) for seed in range(APPS)]
+    whole = export_tflite(models[0])
+    schedules = {
+        ONE: work.schedule([(POOLED, FPS)]),
+        MAX_SHARING: work.schedule([(POOLED, FPS)] * APPS),
+        NO_SHARING: work.schedule([(POOLED, FPS)] * APPS, shared=False),
+    }
+    others = {
+        BARE: peers.interpreter(whole),
+        INTERPRETERS: together([peers.interpreter(whole) for _ in range(APPS)]),
+        FUNCTIONS: together([peers.function(model) for model in models]),
+    }
+    wanted = stream_plans(schedules[ONE])[0].stems[0].network_input
+    turns = {name: Turns() for name in (*schedules, *others)}
+    engine = LiteRT()
+    with open_all(work, schedules, engine) as stems:
+        for number in range(rounds + 1):
+            for name, schedule in schedules.items():
+                our_turn(schedule, stems[name], turns[name])
+            for name, run in others.items():
+                peer_turn(work.video(), wanted, run, turns[name])
+            print(f"  round {number} of {rounds}", flush=True)
+    for turn in turns.values():
+        for values in (turn.engine, turn.whole, turn.decode, turn.convert, turn.other):
+            del values[:1]
+    return turns
+
+
+class open_all:  # noqa: N801 - used like a function
+    """The stems of several schedules."""
+
+    def __init__(self, work: Workload, schedules: dict[str, Schedule], engine: LiteRT) -> None:
+        self._opened = {
+            name: open_stems(schedule, read=work.store.layout.read_blob, engine=engine)
+            for name, schedule in schedules.items()
+        }
+
+    def __enter__(self) -> dict[str, dict[str, TimedStem]]:
+        return {
+            name: {stem: TimedStem(executor) for stem, executor in opened.__enter__().items()}
+            for name, opened in self._opened.items()
+        }
+
+    def __exit__(self, *error: object) -> None:
+        for opened in self._opened.values():
+            opened.__exit__(None, None, None)
+
+
+def mixed_cost(work: Workload, rounds: int) -> list[float]:
+    """Measured / planned cost of the mixed schedule, each measured between two batches of the profiler."""
+    engine = LiteRT()
+    features = work.base.config.segments[-1].output_shape
+
+    def profile() -> Any:
+        return measure_batch(
+            work.segments, features, engine=engine, threads=THREADS, clock=time.perf_counter, advance=lambda: None
+        )
+
+    schedule = work.schedule(list(zip(MIXED, RATES, strict=True)))
+    ratios = []
+    with open_stems(schedule, read=work.store.layout.read_blob, engine=engine) as stems:
+        before = profile()
+        for _ in range(rounds):
+            timed = {name: TimedStem(stem) for name, stem in stems.items()}
+            turns = Turns()
+            for _ in range(150 // CHUNK):
+                our_turn(schedule, timed, turns)
+            after = profile()
+            work.costs = layer_costs(
+                [before, after], base_dnn=work.base.digest, engine=engine, threads=THREADS, hardware=hardware()
+            )
+            planned = work.schedule([(cut, rate) for cut, rate in zip(MIXED, RATES, strict=True)]).cost
+            ratios.append(statistics.mean(turns.engine) * float(FPS) / planned)
+            before = after
+    return ratios
+
+
+def private_megabytes(work: Workload, apps: Sequence[tuple[str, Fraction]]) -> float:
+    """Private memory of ``mainstream run`` in the middle of a run with these apps."""
+    schedule = work.folder / "memory.json"
+    schedule.write_bytes(work.schedule(list(apps), loop=True).to_json())
+    command = [MAINSTREAM, "run", "--schedule", schedule, "--store", work.store.root, "--fast"]
+    with tempfile.TemporaryFile() as out:
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)
+        try:
+            time.sleep(12)
+            status = Path(f"/proc/{process.pid}/status").read_text()
+        finally:
+            process.kill()
+            process.wait()
+    return int(next(line for line in status.splitlines() if line.startswith("RssAnon")).split()[1]) / 1024
+
+
+def start_seconds(work: Workload, times: int) -> list[float]:
+    """From the command to the first verdict, a package store at hand: eight apps at eight rates, one that always fires."""
+    path = work.folder / "start.json"
+    apps = list(zip(MIXED, RATES, strict=True))
+    path.write_bytes(work.schedule(apps, loop=True, real_time=True, threshold=1).to_json())
+    seconds = []
+    for _ in range(times):
+        began = time.perf_counter()
+        command = [MAINSTREAM, "run", "--schedule", path, "--store", work.store.root]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            assert process.stdout is not None
+            while "event.started" not in process.stdout.readline():
+                pass
+            seconds.append(time.perf_counter() - began)
+            process.kill()
+    return seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """A figure and what it must be."""
+
+    what: str
+    value: float
+    text: str
+    good: bool
+
+
+def at_most(what: str, value: float, limit: float, unit: str = "") -> Goal:
+    return Goal(what=what, value=value, text=f"at most {limit:g}{unit}", good=value <= limit)
+
+
+def at_least(what: str, value: float, limit: float) -> Goal:
+    return Goal(what=what, value=value, text=f"at least {limit:g}", good=value >= limit)
+
+
+def goals_of_sharing(turns: dict[str, Turns]) -> list[Goal]:
+    """Ratios of medians."""
+
+    def ratio(kind: str, one: str, other: str) -> float:
+        of: Callable[[str], float] = lambda name: statistics.median(getattr(turns[name], kind))  # noqa: E731
+        return of(one) / of(other)
+
+    ours = turns[MAX_SHARING]
+    return [
+        at_most(f"{MAX_SHARING} / {ONE}: engine", ratio("engine", MAX_SHARING, ONE), 1.10),
+        at_most(f"{MAX_SHARING} / {ONE}: whole", ratio("whole", MAX_SHARING, ONE), 1.10),
+        at_least(f"{NO_SHARING} / ours: engine", ratio("engine", NO_SHARING, MAX_SHARING), 6.5),
+        at_least(f"{NO_SHARING} / ours: whole", ratio("whole", NO_SHARING, MAX_SHARING), 4.5),
+        at_least(f"{FUNCTIONS} / ours: engine", ratio("engine", FUNCTIONS, MAX_SHARING), 12),
+        at_least(f"{FUNCTIONS} / ours: whole", ratio("whole", FUNCTIONS, MAX_SHARING), 8),
+        at_least(f"{INTERPRETERS} / ours: engine", ratio("engine", INTERPRETERS, MAX_SHARING), 6.5),
+        at_least(f"{INTERPRETERS} / ours: whole", ratio("whole", INTERPRETERS, MAX_SHARING), 4.5),
+        at_most(
+            "outside engine, decoding and conversion / engine",
+            statistics.median(ours.other) / statistics.median(ours.engine),
+            0.05,
+        ),
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--changes", type=int, default=100, help="of schedule, at load 0.5")
+    parser.add_argument("--directory", type=Path, default=Path("build/runner-benchmark"))
+    parser.add_argument("--json", type=Path, help="write the figures there too")
+    options = parser.parse_args()
+    began = time.monotonic()
+    work = Workload(options.directory.resolve())
+    work.video()
+    print("sharing, interleaved ...", flush=True)
+    turns = interleave(work, options.rounds)
+    goals = goals_of_sharing(turns)
+    print("a mixed schedule, planned and measured ...", flush=True)
+    ratios = mixed_cost(work, 3)
+    cost = statistics.median(ratios)
+    goals.append(
+        Goal(what=f"{MIXED_APPS}: measured / planned cost", value=cost, text="0.9 to 1.1", good=0.9 <= cost <= 1.1)
+    )
+    print("memory and start ...", flush=True)
+    more = private_megabytes(work, list(zip(MIXED, RATES, strict=True))) - private_megabytes(work, [(POOLED, FPS)])
+    goals.append(at_most(f"{MIXED_APPS}: private memory above one app's, MB", more, 150))
+    goals.append(at_most("start to first verdict, s (median of 3)", statistics.median(start_seconds(work, 3)), 5))
+    for load, changes, limit in ((0.5, options.changes, 2.0), (0.85, max(4, options.changes // 10), 5.0)):
+        print(f"{changes} changes of schedule at load {load:g} ...", flush=True)
+        swaps = measure(work, load, changes)
+        if load == 0.5:
+            goals.append(at_most(f"load 0.5: looks lost in {changes} changes of {swaps.looks}", swaps.lost, 0))
+        goals.append(
+            at_most(f"load {load:g}: new file to first frame, s (median)", statistics.median(swaps.seconds), limit)
+        )
+        extra = (swaps.worst_latency - swaps.usual_latency) * float(FPS)
+        goals.append(at_most(f"load {load:g}: extra delay of any frame, capture intervals", extra, 1))
+    show(turns, goals, time.monotonic() - began)
+    if options.json:
+        figures = {
+            "hardware": hardware(),
+            "secondsPerFrame": {
+                name: {key: statistics.median(values) for key in Turns.__slots__ if (values := getattr(turn, key))}
+                for name, turn in turns.items()
+            },
+            "goals": [{"what": g.what, "value": g.value, "goal": g.text, "good": g.good} for g in goals],
+        }
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+    return int(not all(goal.good for goal in goals))
+
+
+def show(turns: dict[str, Turns], goals: list[Goal], seconds: float) -> None:
+    """Two tables."""
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    table = Table(title=f"ms per frame, medians; {hardware()}, {THREADS} threads", caption=f"load averages: {load}")
+    for column in ("", "engine", "quartiles", "whole (CPU)", "decoding", "conversion", "other"):
+        table.add_column(column, justify="left" if not column else "right")
+    for name, turn in turns.items():
+        low, _, high = statistics.quantiles(turn.engine, n=4)
+        cells = [statistics.median(v) if v else None for v in (turn.whole, turn.decode, turn.convert, turn.other)]
+        table.add_row(
+            name,
+            f"{statistics.median(turn.engine) * 1e3:.2f}",
+            f"{low * 1e3:.2f} to {high * 1e3:.2f}",
+            *("" if cell is None else f"{cell * 1e3:.2f}" for cell in cells),
+        )
+    console = Console(width=130)
+    console.print(table)
+    result = Table(title=f"goals ({seconds:.0f} s in all)")
+    for column in ("", "measured", "goal", ""):
+        result.add_column(column)
+    for goal in goals:
+        result.add_row(goal.what, f"{goal.value:.3f}", goal.text, "yes" if goal.good else "[red]NO[/red]")
+    console.print(result)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
