@@ -144,7 +144,7 @@ def table_of(group: StemGroup, apps: Sequence[AppOptions]) -> Table:
     """
     grid = grid_of(group, apps)
     weight = np.array([app.weight for app in apps])[:, None, None]
-    value = np.where(np.isfinite(grid.f1), weight * grid.f1, -np.inf)
+    value = np.multiply(weight, grid.f1, where=np.isfinite(grid.f1), out=np.full(grid.f1.shape, -np.inf))
     falling = np.array([(np.diff(app.branch_seconds) <= 0).all() for app in apps])
     rungs = np.arange(1, len(grid.rates) + 1)
     places = np.arange(value[0].size).reshape(value[0].shape)
