@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from mainstream.packages.artifacts import write_base_dnn, write_mpackage
 from mainstream.packages.folder import StoreFolder
 from mainstream.packages.layout import OciLayout
 from mainstream.packages.mpackage import Candidate, MPackage, MPackageConfig
+from mainstream.schedule import Schedule, ScheduledApp, Stem, StemSegment
 
 USER, PASSWORD = "gate", "correct horse"
 HTPASSWD = f"{USER}:$2y$05$yb.kRzB8d.ZP4RIJqXTjwucRlrvoaX4DnkN2QjdFE3pit16m00mGC\n"  # bcrypt of the password
@@ -202,14 +204,13 @@ def registry(start_registry: Callable[..., Registry]) -> Registry:
 class Line:
     """A TCP proxy to a registry.
 
-    Each new connection takes the next of ``cuts``: after so many bytes from the server it is cut off. ``gate`` cleared: it goes
-    silent, nothing more comes from the server, and connections stay.
+    Each new connection takes the next of ``cuts``: after so many bytes from the server it is cut off. After ``stop_at`` bytes
+    of all connections it goes silent: nothing more comes from the server, and connections stay, until it is None again.
     """
 
     def __init__(self, registry: Registry) -> None:
         self.cuts: list[int] = []
-        self.gate = threading.Event()
-        self.gate.set()
+        self.stop_at: int | None = None
         self.from_client = 0
         self.from_server = 0
         self.connections = 0
@@ -226,7 +227,7 @@ class Line:
 
     def close(self) -> None:
         """End all connections and threads."""
-        self.gate.set()
+        self.stop_at = None
         for one in self._sockets:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -261,7 +262,8 @@ class Line:
         left = cut
         with contextlib.suppress(OSError):
             while (left is None or left > 0) and (data := server.recv(16 << 10)):
-                self.gate.wait()
+                while self.stop_at is not None and self.from_server >= self.stop_at:
+                    time.sleep(0.01)
                 data = data[:left]
                 left = None if left is None else left - len(data)
                 self.from_server += len(data)
@@ -330,3 +332,57 @@ def run(tmp_path: Path) -> Run:
         )
 
     return run_
+
+
+def schedule_of(base: BaseDnn, apps: dict[str, tuple[str, MPackage, int]]) -> Schedule:
+    """A schedule of apps (``namespace/name``), each with its package's reference and the number of its candidate."""
+    depths = {"input": 0, "conv_pw_1": 2}
+    stem = Stem(
+        name="north/full/base",
+        stream="north",
+        view="full",
+        base_dnn=base.digest,
+        input_shape=base.config.input_shape,
+        preprocessing=PREPROCESSING,
+        segments=tuple(
+            StemSegment(end=segment.end, digest=segment.digest, fps=Fraction(5), planned_seconds=0.0)
+            for segment in base.config.segments[:2]
+        ),
+    )
+    scheduled = []
+    for app, (reference, package, place) in apps.items():
+        candidate = package.config.candidates[place]
+        scheduled.append(
+            ScheduledApp(
+                app=app,
+                stem=stem.name,
+                package=reference,
+                branchpoint=candidate.branchpoint,
+                depth=depths[candidate.branchpoint],
+                branch_digest=candidate.branch_digest,
+                planned_seconds=0.0,
+                fps=Fraction(5),
+                votes=1,
+                threshold=5,
+                expected_f1=0.5,
+                classes=package.config.classes,
+                events=package.config.events,
+            )
+        )
+    return Schedule(
+        edge_node="gate",
+        engine="LiteRT",
+        threads=1,
+        memory_bytes=1 << 30,
+        cost=0.0,
+        budget=1.0,
+        streams=(),
+        stems=(stem,),
+        apps=tuple(scheduled),
+    )
+
+
+@pytest.fixture(scope="session")
+def make_cache_schedule() -> Callable[..., Schedule]:
+    """Makes schedules, see ``schedule_of``."""
+    return schedule_of

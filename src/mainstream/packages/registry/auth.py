@@ -93,7 +93,7 @@ class Authenticator:
     def _token(self, parameters: dict[str, str], scopes: tuple[str, ...], ask: AskForToken) -> str:
         service = parameters.get("service", "")
         # The registry's own idea of the scope first: proxies rename repositories.
-        asked = list(dict.fromkeys([*filter(None, [parameters.get("scope")]), *scopes[1:]])) or list(scopes)
+        asked = list(dict.fromkeys([*(parameters.get("scope", "").split() or scopes[:1]), *scopes[1:]]))
         form = None
         if self._credentials is not None and self._credentials.identity_token:
             form = {

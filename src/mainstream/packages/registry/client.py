@@ -227,7 +227,7 @@ class RegistryClient:
                 raise OperationError(
                     f"registry {self.registry} sent another part of a blob than asked for", where=request.where
                 )
-            yield begins, response.iter_raw(CHUNK_BYTES)
+            yield begins, response.iter_raw()  # as they come: what was buffered would be lost with the connection
 
     def _url(self, repository: str, path: str) -> httpx.URL:
         return self._transport.base.copy_with(path=f"/v2/{repository}/{path}")

@@ -12,8 +12,13 @@ _LOGIN = "Log in (`docker login`, `podman login`) or name a file with credential
 _DETAIL_LENGTH = 300
 
 
-def refused(status: int, body: bytes, *, where: str, registry: str, user: str | None, after: str) -> MainstreamError:
-    """The error for an HTTP status that is no answer; ``user`` is who we said we are, ``after`` the ``Retry-After``."""
+def refused(
+    status: int, body: bytes, *, where: str, registry: str, user: str | None, after: str, plain: bool
+) -> MainstreamError:
+    """The error for an HTTP status that is no answer.
+
+    ``user`` is who we said we are (None: nobody), ``after`` the ``Retry-After``, ``plain`` whether it was asked without TLS.
+    """
     detail = _detail(body)
     kind: type[MainstreamError] = InputError
     if status == 401 and user is None:
@@ -26,8 +31,9 @@ def refused(status: int, body: bytes, *, where: str, registry: str, user: str | 
     elif status == 404:
         problem = "has no such thing"
         remedy = "Check repository, tag and digest; some registries say this also to whoever has no right to see it."
-    elif status == 400 and b"HTTPS server" in body:
-        problem, remedy = "speaks TLS, this was plain HTTP", "Give its CA's certificate: --ca FILE."
+    elif status == 400 and plain and not detail:
+        problem = "does not understand plain HTTP (status 400): it seems to speak TLS"
+        remedy = "Give its CA's certificate (--ca FILE), and no --insecure-http."
     else:
         kind = OperationError
         problem = "limits how often it is asked" if status == 429 else f"did not do it: HTTP status {status}"

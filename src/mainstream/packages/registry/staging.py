@@ -102,7 +102,7 @@ class Staging:
                 half.unlink()
             try:
                 bring(half)
-                _flush(half, os.O_RDWR)
+                _flush(half, os.O_RDONLY)
             except (OSError, PackageError):
                 self._discard(half)  # a full disk is not left full, and wrong bytes are no beginning of anything
                 raise

@@ -130,7 +130,13 @@ class Transport:
             if status not in request.ok:
                 body = read_body(response, REFUSAL_BYTES) or b""
                 failure = refused(
-                    status, body, where=request.where, registry=self.registry, user=self._connection.user, after=after
+                    status,
+                    body,
+                    where=request.where,
+                    registry=self.registry,
+                    user=self._connection.user,
+                    after=after,
+                    plain=self.base.scheme == "http",
                 )
                 if status in _TRY_AGAIN:
                     raise _AgainError(failure, float(after) if after.isdecimal() else 0.0)
