@@ -15,7 +15,7 @@ from mainstream_runner.clock import SystemClock
 from mainstream_runner.exchange import Refusal
 from mainstream_runner.local_blobs import LocalBlobs
 from mainstream_runner.outlets import Outlets
-from mainstream_runner.running import Run, opened_streams, started
+from mainstream_runner.running import Run, loaded_graphs, opened_streams, started
 from mainstream_runner.secrets import Secrets
 
 MIXED = [f"conv_pw_{number}" for number in (13, 12, 11, 9, 9, 8, 6)]
@@ -70,15 +70,16 @@ def measure(work: Workload, load: float, changes: int) -> Swaps:
     problems: list[Refusal] = []
     with (
         opened_streams(run) as sources,
+        loaded_graphs(run, lambda: None) as graphs,
         Outlets(
             [], without, queues=work.folder / "queues", secrets=Secrets(), clock=SystemClock(), say=print
         ) as outlets,
         started(
             run,
             sources,
+            graphs,
             sink=outlets,
             watch=lambda _stream, _frames: None,
-            advance=lambda: None,
             taken=lambda _schedule: ran.set(),
             refused=problems.append,
         ) as ready,

@@ -92,10 +92,10 @@ class RealRate:
         self._steps = 0
         self._seconds = Fraction(0)
 
-    def see(self, seconds: Fraction) -> None:
-        """Take note of a frame at ``seconds``."""
-        if self._last is not None and 0 < seconds - self._last <= MAX_GAP_SECONDS:
-            self._steps += 1
+    def see(self, seconds: Fraction, *, steps: int = 1) -> None:
+        """Take note of a frame at ``seconds``, so many frames after the one before: those between were left out."""
+        if self._last is not None and 0 < seconds - self._last <= MAX_GAP_SECONDS * steps:
+            self._steps += steps
             self._seconds += seconds - self._last
         self._last = seconds
 

@@ -108,6 +108,7 @@ class StreamReader:
         self._patience = MAX_BOUNDS * bound_seconds(stream.capture_fps)
         self._cycle = Cycle(stream.capture_fps)
         self._leaving = False
+        self._skipped = 0
         self._known: tuple[LoadedSchedule, StreamPlan | None] | None = None
 
     @property
@@ -144,7 +145,9 @@ class StreamReader:
             ingest.last_index, ingest.last_seconds = frame.index, frame.seconds
             at = self._at(frame)
             ingest.last_at = float(at)
-            ingest.rate.see(frame.seconds)
+            skipped = self.source.skipped
+            ingest.rate.see(frame.seconds, steps=1 + skipped - self._skipped)
+            self._skipped = skipped
             slot = ingest.slots.place(frame.seconds)
             if slot is not None:
                 loaded = self._active.take()

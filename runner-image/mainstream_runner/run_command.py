@@ -154,7 +154,7 @@ def _run(
     from mainstream_runner.interrupts import interrupts
     from mainstream_runner.local_blobs import LocalBlobs
     from mainstream_runner.outlets import Outlets
-    from mainstream_runner.running import Run, opened_streams, started
+    from mainstream_runner.running import Run, loaded_graphs, opened_streams, started
     from mainstream_runner.secrets import Secrets
 
     if not schedule.apps:
@@ -177,10 +177,12 @@ def _run(
             changed=lambda stream, connection: _tell(out, stream, connection),
         )
         sources = open_things.enter_context(opened_streams(run))
-        lines = open_things.enter_context(_sink(events))
+        with out.progress() as steps:
+            advance = steps.start("merging graphs", len({app.stem for app in schedule.apps}))
+            graphs = open_things.enter_context(loaded_graphs(run, advance))
         outlets = open_things.enter_context(
             Outlets(
-                [lines],
+                [open_things.enter_context(_sink(events))],
                 schedule,
                 queues=store / "queues" / schedule.edge_node,
                 secrets=run.secrets,
@@ -188,21 +190,17 @@ def _run(
                 say=out.warn,
             )
         )
-        with out.progress() as steps:
-            advance = steps.start("merging graphs", len({app.stem for app in schedule.apps}))
-            ready = open_things.enter_context(
-                started(
-                    run,
-                    sources,
-                    sink=outlets,
-                    watch=open_things.enter_context(_progress(out, sources)),
-                    advance=advance,
-                    taken=lambda new: out.say(f"schedule {new.digest[7:19]} runs: {len(new.apps)} apps"),
-                    refused=lambda refusal: out.warn(
-                        f"the new schedule is refused: {refusal.reason}; the old one runs on"
-                    ),
-                )
+        ready = open_things.enter_context(
+            started(
+                run,
+                sources,
+                graphs,
+                sink=outlets,
+                watch=open_things.enter_context(_progress(out, sources)),
+                taken=lambda new: out.say(f"schedule {new.digest[7:19]} runs: {len(new.apps)} apps"),
+                refused=lambda refusal: out.warn(f"the new schedule is refused: {refusal.reason}; the old one runs on"),
             )
+        )
         summary = ready.pipeline.run()
     _print_summary(out, summary, to_file=events is not None)
     if interrupt.exit_status:

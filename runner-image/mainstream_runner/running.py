@@ -11,6 +11,7 @@ from mainstream.schedule import Schedule
 from mainstream_runner.allocator import release_freed_memory
 from mainstream_runner.clock import SystemClock
 from mainstream_runner.convert import SwscaleConvert
+from mainstream_runner.engine import Engine
 from mainstream_runner.engines import engine_named
 from mainstream_runner.exchange import Blobs, Exchange, Refusal
 from mainstream_runner.outlets import Outlets
@@ -64,18 +65,18 @@ def opened_streams(run: Run) -> Iterator[dict[str, FrameSource]]:
         yield sources
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graphs:
+    """A schedule's graphs, loaded; ``scratch`` is the folder in which those of later schedules are made."""
+
+    engine: Engine
+    stems: Mapping[str, StemExecutor]
+    scratch: Path
+
+
 @contextmanager
-def started(
-    run: Run,
-    sources: Mapping[str, FrameSource],
-    *,
-    sink: Outlets,
-    watch: Watch,
-    advance: Callable[[], None],
-    taken: Callable[[Schedule], None],
-    refused: Callable[[Refusal], None],
-) -> Iterator[Started]:
-    """Join and load the graphs (``advance`` is called for each stem) and make the loop; all is closed when the block ends."""
+def loaded_graphs(run: Run, advance: Callable[[], None]) -> Iterator[Graphs]:
+    """Join and load the schedule's graphs; ``advance`` is called for each stem. They are closed when the block ends."""
     engine = engine_named(run.schedule.engine)
     with ExitStack() as open_things:
         scratch = open_things.enter_context(scratch_folder())
@@ -90,10 +91,26 @@ def started(
                 open_things.callback(stems[stem.name].close)
                 advance()
         release_freed_memory()
+        yield Graphs(engine=engine, stems=stems, scratch=scratch)
+
+
+@contextmanager
+def started(
+    run: Run,
+    sources: Mapping[str, FrameSource],
+    graphs: Graphs,
+    *,
+    sink: Outlets,
+    watch: Watch,
+    taken: Callable[[Schedule], None],
+    refused: Callable[[Refusal], None],
+) -> Iterator[Started]:
+    """The loop, ready to run, and what watches the schedule's file; all is closed when the block ends."""
+    with ExitStack() as open_things:
         pipeline = Pipeline(
             run.schedule,
             sources=sources,
-            engines=stems,
+            engines=graphs.stems,
             convert=SwscaleConvert,
             sink=sink,
             clock=SystemClock(),
@@ -113,9 +130,9 @@ def started(
                 pipeline,
                 ScheduleFile(run.schedule_file),
                 blobs=run.blobs,
-                engine=engine,
+                engine=graphs.engine,
                 open_stream=_opener(run),
-                scratch=scratch,
+                scratch=graphs.scratch,
                 stop=pipeline.ended,
                 coming=sink.prepare,
                 taken=settle,
