@@ -60,53 +60,44 @@ def profile(app: typer.Typer) -> None:
         require("runner", "av", "ai_edge_litert")
         from mainstream.packages.folder import StoreFolder
         from mainstream.resources.manifests import load
-        from mainstream_runner.litert import LiteRT
         from mainstream_runner.secrets import Secrets
 
         out = Output(output)
         manifests = load(filename)
         if not manifests.edge_nodes:
             raise InputError("holds no EdgeNode", where=filename, remedy="Add one: it says which streams there are.")
-        profiles = measure(out, manifests, StoreFolder(store), engine=LiteRT(), secrets=Secrets(secrets))
+        profiles = measure(out, manifests, StoreFolder(store), secrets=Secrets(secrets))
         out.result({"edgeNodes": [_plain(one) for one in profiles]}, lambda: _tables(profiles))
 
 
-def measure(
-    out: Output, manifests: "Manifests", store: "StoreFolder", *, engine: "Engine", secrets: "Secrets"
-) -> list[NodeProfile]:
-    """Measure everything that the manifests' edge nodes use, and keep it in the store."""
+def measure(out: Output, manifests: "Manifests", store: "StoreFolder", *, secrets: "Secrets") -> list[NodeProfile]:
+    """Measure everything that the manifests' edge nodes use, each with its engine, and keep it in the store."""
     from mainstream.packages.profiles import save_costs, save_ingest
+    from mainstream.scheduling.render import engine
+    from mainstream_runner.engines import engine_named
     from mainstream_runner.hardware import hardware
     from mainstream_runner.in_use import in_use
 
     uses = {node.metadata.name: in_use(manifests, store.layout, node) for node in manifests.edge_nodes}
-    measured: dict[tuple[str, int], LayerCosts] = {}
+    engines = {name: engine_named(name) for name in {engine(node.spec) for node in manifests.edge_nodes}}
+    measured: dict[tuple[str, int, str], LayerCosts] = {}
     profiles = []
     with out.progress() as steps:
         for node in manifests.edge_nodes:
-            _check_engine(manifests, node)
+            chosen = engine(node.spec)
             use, threads = uses[node.metadata.name], node.spec.threads
             ingest = _ingest(manifests, node, use, secrets, steps)
             layers = []
             for base in use.base_dnns:
-                key = (base.digest, threads)
+                key = (base.digest, threads, chosen)
                 if key not in measured:
-                    measured[key] = _layers(base, store, engine, threads, hardware(), steps)
+                    measured[key] = _layers(base, store, engines[chosen], threads, hardware(), steps)
                     save_costs(store, measured[key])
                 layers.append((base, measured[key]))
             for one in ingest:
                 save_ingest(store, one, edge_node=node.metadata.name)
             profiles.append(NodeProfile(edge_node=node, layers=layers, ingest=ingest))
     return profiles
-
-
-def _check_engine(manifests: "Manifests", node: "EdgeNode") -> None:
-    if node.spec.runtime.engine not in ("Auto", "LiteRT"):
-        raise InputError(
-            f"spec.runtime.engine: this version runs LiteRT only, got {node.spec.runtime.engine}",
-            where=manifests.where(node, "spec", "runtime", "engine"),
-            remedy="Set it to Auto or LiteRT.",
-        )
 
 
 def _layers(

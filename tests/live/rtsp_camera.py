@@ -2,8 +2,8 @@
 
     python3 rtsp_camera.py VIDEO PORT [USER PASSWORD]
 
-Sends the H.264 of VIDEO at its own pace under /stream, to each client from its start. Reads commands from standard input: "freeze" keeps every
-connection but sends nothing any more, "thaw" goes on. Says "ready" when it listens.
+Sends the H.264 of VIDEO at its own pace under /stream, to each client from its start. Reads commands from standard input:
+"freeze" keeps every connection but sends nothing any more, "thaw" goes on. Says "ready" when it listens.
 """
 
 import sys
