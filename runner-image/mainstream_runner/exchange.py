@@ -46,6 +46,10 @@ class Blobs(Protocol):
         """See that all of them are there; ``OperationError`` or ``PackageError`` if one cannot be had."""
         ...
 
+    def pin(self, *schedules: Schedule) -> None:
+        """Only what these schedules need is in use from now on."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
@@ -115,6 +119,7 @@ class Exchange:
                 self._take(schedule)
             self.refusal = None
         except MainstreamError as error:
+            self._blobs.pin(self._newest.schedule)
             self._refuse(digest, str(error))
         except OSError as error:
             self._refuse(digest, f"cannot prepare the schedule: {error.strerror}")
@@ -143,6 +148,7 @@ class Exchange:
                 return
             undo.pop_all()
         self._newest = loaded
+        self._blobs.pin(schedule)
         self._taken(schedule)
         release_freed_memory()
 

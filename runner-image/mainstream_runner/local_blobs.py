@@ -13,3 +13,6 @@ class LocalBlobs:
 
     def fetch(self, schedule: Schedule) -> None:
         """Nothing to do."""
+
+    def pin(self, *schedules: Schedule) -> None:
+        """Nothing to do: nothing is ever removed."""

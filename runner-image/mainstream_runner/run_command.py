@@ -4,8 +4,6 @@ Exit status: 0 when all streams were read to their end; 1 if one was cut off (wh
 failed; 2 for wrong input; 130 and 143 after Ctrl-C and SIGTERM, with the summary so far and whole event records.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,9 +16,6 @@ from mainstream_runner.options import SecretsOption
 
 if TYPE_CHECKING:
     from mainstream.schedule import Schedule
-    from mainstream_runner.sinks.jsonl import Sink
-    from mainstream_runner.sources.source import Connection, FrameSource
-    from mainstream_runner.summary import Summary
 
 FAILED = 1
 
@@ -69,6 +64,26 @@ def run(app: typer.Typer) -> None:
         sharing: Annotated[
             SharingName, typer.Option("--sharing", help="How to share; the others than Mainstream are baselines.")
         ] = "Mainstream",
+        cache: Annotated[
+            Path | None,
+            typer.Option(
+                "--cache", help="Folder that keeps packages from registries; fetched as the schedule needs them."
+            ),
+        ] = None,
+        cache_limit: Annotated[
+            str, typer.Option("--cache-limit", help="Bytes in the cache, such as 4Gi; what is in use always stays.")
+        ] = "8Gi",
+        registry_credentials: Annotated[
+            Path | None,
+            typer.Option("--registry-credentials", help="Docker config.json, or a mounted Secret's folder."),
+        ] = None,
+        registry_ca: Annotated[Path | None, typer.Option("--registry-ca", help="CA of the registry, PEM.")] = None,
+        probes: Annotated[
+            str | None,
+            typer.Option(
+                "--probes", help="HOST:PORT for /metrics (Prometheus), /healthz and /readyz; no pictures there."
+            ),
+        ] = None,
         secrets: SecretsOption = None,
         store: StoreOption = DEFAULT_STORE,
         output: OutputOption = Format.TABLE,
@@ -86,17 +101,34 @@ def run(app: typer.Typer) -> None:
             )
         else:
             planned = _read_schedule(schedule or Path())
-        status = _run(
-            out,
-            planned,
-            store,
+        from mainstream_runner.session import CacheOptions, Options, run_schedule
+
+        options = Options(
+            store=store,
             schedule_file=schedule,
             secrets=secrets,
             events=events,
             until_end=until_end,
             real_time=real_time,
+            cache=None
+            if cache is None
+            else CacheOptions(
+                folder=cache, limit_bytes=_bytes(cache_limit), credentials=registry_credentials, ca=registry_ca
+            ),
+            probes=probes,
         )
-        raise typer.Exit(status)
+        raise typer.Exit(run_schedule(out, planned, options))
+
+
+def _bytes(text: str) -> int:
+    from pydantic import TypeAdapter, ValidationError
+
+    from mainstream.resources.quantities import MemoryBytes
+
+    try:
+        return TypeAdapter(MemoryBytes).validate_python(text)
+    except ValidationError:
+        raise InputError(f"--cache-limit: expected bytes such as 512Mi or 8Gi, got {text!r}") from None
 
 
 def _plan(
@@ -136,114 +168,3 @@ def _read_schedule(path: Path) -> "Schedule":
     except OSError as error:
         raise InputError(f"cannot read the schedule: {error.strerror}", where=path) from None
     return Schedule.from_json(data, where=path)
-
-
-def _run(
-    out: Output,
-    schedule: "Schedule",
-    store: Path,
-    *,
-    schedule_file: Path | None,
-    secrets: Path | None,
-    events: Path | None,
-    until_end: bool,
-    real_time: bool | None,
-) -> int:
-    from mainstream.packages.folder import StoreFolder
-    from mainstream_runner.clock import SystemClock
-    from mainstream_runner.interrupts import interrupts
-    from mainstream_runner.local_blobs import LocalBlobs
-    from mainstream_runner.outlets import Outlets
-    from mainstream_runner.running import Run, loaded_graphs, opened_streams, started
-    from mainstream_runner.secrets import Secrets
-
-    if not schedule.apps:
-        raise InputError(
-            f"no app is in the schedule of edge node {schedule.edge_node!r}",
-            remedy="Raise budget.utilization or lower the apps' minF1: `mainstream plan` shows what each would need.",
-        )
-    layout = StoreFolder(store).layout
-    with ExitStack() as open_things:
-        interrupt = open_things.enter_context(interrupts())
-        run = Run(
-            schedule=schedule,
-            schedule_file=schedule_file,
-            blobs=LocalBlobs(store),
-            read=layout.read_blob,
-            secrets=Secrets(secrets),
-            until_end=until_end,
-            real_time=real_time,
-            stop=interrupt.stop,
-            changed=lambda stream, connection: _tell(out, stream, connection),
-        )
-        sources = open_things.enter_context(opened_streams(run))
-        with out.progress() as steps:
-            advance = steps.start("merging graphs", len({app.stem for app in schedule.apps}))
-            graphs = open_things.enter_context(loaded_graphs(run, advance))
-        outlets = open_things.enter_context(
-            Outlets(
-                [open_things.enter_context(_sink(events))],
-                schedule,
-                queues=store / "queues" / schedule.edge_node,
-                secrets=run.secrets,
-                clock=SystemClock(),
-                say=out.warn,
-            )
-        )
-        ready = open_things.enter_context(
-            started(
-                run,
-                sources,
-                graphs,
-                sink=outlets,
-                watch=open_things.enter_context(_progress(out, sources)),
-                taken=lambda new: out.say(f"schedule {new.digest[7:19]} runs: {len(new.apps)} apps"),
-                refused=lambda refusal: out.warn(f"the new schedule is refused: {refusal.reason}; the old one runs on"),
-            )
-        )
-        summary = ready.pipeline.run()
-    _print_summary(out, summary, to_file=events is not None)
-    if interrupt.exit_status:
-        out.say("interrupted; the events so far are whole, events that were open have been ended")
-        return interrupt.exit_status
-    cut_off = any(stream.ingest.end is not None and stream.ingest.end.reason == "CutOff" for stream in summary.streams)
-    return FAILED if cut_off else 0
-
-
-def _tell(out: Output, stream: str, connection: "Connection") -> None:
-    if connection.phase == "Connected":
-        out.say(f"stream {stream!r}: connected")
-    else:
-        out.warn(f"stream {stream!r}: {connection.phase}: {connection.message}; trying again")
-
-
-def _sink(events: Path | None) -> "AbstractContextManager[Sink]":
-    from mainstream_runner.sinks.jsonl import JsonLinesFile, StandardOutput
-
-    return nullcontext(StandardOutput()) if events is None else JsonLinesFile(events)
-
-
-@contextmanager
-def _progress(out: Output, sources: "Mapping[str, FrameSource]") -> Iterator[Callable[[str, int], None]]:
-    """A bar for each stream that has an end; gives what tells it how many more frames were read."""
-    with out.progress() as steps:
-        advance = {
-            name: steps.start(f"stream {name}", source.info.frames)
-            for name, source in sources.items()
-            if source.info.frames is not None and not source.info.loop
-        }
-
-        def watch(stream: str, frames: int) -> None:
-            if stream in advance:
-                advance[stream](frames)
-
-        yield watch
-
-
-def _print_summary(out: Output, summary: "Summary", *, to_file: bool) -> None:
-    if to_file and out.form is Format.JSON:
-        out.result(summary.plain(), summary.table)
-    else:
-        out.messages.print(summary.table())
-    for warning in summary.warnings():
-        out.warn(warning)

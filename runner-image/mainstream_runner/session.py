@@ -1,0 +1,179 @@
+"""A run from its options to its summary: what ``mainstream run`` does once it has a schedule."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from mainstream.cli.output import Format, Output
+from mainstream.errors import InputError
+from mainstream.packages.folder import StoreFolder
+from mainstream.schedule import Schedule
+from mainstream_runner.cache.clients import registry_clients
+from mainstream_runner.cache.package_cache import PackageCache
+from mainstream_runner.clock import SystemClock
+from mainstream_runner.exchange import Blobs
+from mainstream_runner.health import serve_probes
+from mainstream_runner.interrupts import Interrupt, interrupts
+from mainstream_runner.local_blobs import LocalBlobs
+from mainstream_runner.outlets import Outlets
+from mainstream_runner.running import Run, Started, loaded_graphs, opened_streams, started
+from mainstream_runner.secrets import Secrets
+from mainstream_runner.sinks.jsonl import JsonLinesFile, Sink, StandardOutput
+from mainstream_runner.sources.source import Connection, FrameSource
+from mainstream_runner.summary import Summary
+from mainstream_runner.watching import RecentEvents, RunBoard
+
+FAILED = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheOptions:
+    """A node's package cache, and how registries are asked."""
+
+    folder: Path
+    limit_bytes: int
+    credentials: Path | None
+    ca: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line says. ``schedule_file`` is watched for other schedules; None: one for the whole run."""
+
+    store: Path
+    schedule_file: Path | None
+    secrets: Path | None
+    events: Path | None
+    until_end: bool
+    real_time: bool | None
+    cache: CacheOptions | None
+    probes: str | None
+
+
+def run_schedule(out: Output, schedule: Schedule, options: Options) -> int:
+    """Run it and tell; the exit status."""
+    if not schedule.apps:
+        raise InputError(
+            f"no app is in the schedule of edge node {schedule.edge_node!r}",
+            remedy="Raise budget.utilization or lower the apps' minF1: `mainstream plan` shows what each would need.",
+        )
+    with ExitStack() as open_things:
+        interrupt = open_things.enter_context(interrupts())
+        blobs, read = open_things.enter_context(_blobs(out, schedule, options, interrupt))
+        run = Run(
+            schedule=schedule,
+            schedule_file=options.schedule_file,
+            blobs=blobs,
+            read=read,
+            secrets=Secrets(options.secrets),
+            until_end=options.until_end,
+            real_time=options.real_time,
+            stop=interrupt.stop,
+            changed=lambda stream, connection: _tell(out, stream, connection),
+        )
+        sources = open_things.enter_context(opened_streams(run))
+        with out.progress() as steps:
+            advance = steps.start("merging graphs", len({app.stem for app in schedule.apps}))
+            graphs = open_things.enter_context(loaded_graphs(run, advance))
+        recent = RecentEvents()
+        outlets = open_things.enter_context(
+            Outlets(
+                [open_things.enter_context(_events(options.events)), recent],
+                schedule,
+                queues=options.store / "queues" / schedule.edge_node,
+                secrets=run.secrets,
+                clock=SystemClock(),
+                say=out.warn,
+            )
+        )
+        ready = open_things.enter_context(
+            started(
+                run,
+                sources,
+                graphs,
+                sink=outlets,
+                watch=open_things.enter_context(_progress(out, sources)),
+                taken=lambda new: out.say(f"schedule {new.digest[7:19]} runs: {len(new.apps)} apps"),
+                refused=lambda refusal: out.warn(f"the new schedule is refused: {refusal.reason}; the old one runs on"),
+            )
+        )
+        open_things.enter_context(_shown(out, ready, recent, outlets, options))
+        summary = ready.pipeline.run()
+    return _told(out, summary, interrupt, to_file=options.events is not None)
+
+
+@contextmanager
+def _blobs(
+    out: Output, schedule: Schedule, options: Options, interrupt: Interrupt
+) -> Iterator[tuple[Blobs, Callable[[str], bytes]]]:
+    """Where blobs come from: the store as it is, or a cache that fetches what the schedule needs."""
+    if options.cache is None:
+        yield LocalBlobs(options.store), StoreFolder(options.store).layout.read_blob
+        return
+    cache = PackageCache(
+        options.cache.folder,
+        limit_bytes=options.cache.limit_bytes,
+        client_for=registry_clients(stop=interrupt.stop, credentials=options.cache.credentials, ca=options.cache.ca),
+        stop=interrupt.stop,
+        upstream=options.store if options.store.is_dir() else None,
+    )
+    try:
+        with out.progress() as steps:
+            cache.fetch(schedule, progress=steps.start)
+        yield cache, cache.read_blob
+    finally:
+        cache.close()
+
+
+@contextmanager
+def _shown(out: Output, ready: Started, recent: RecentEvents, outlets: Outlets, options: Options) -> Iterator[None]:
+    """The probes and metrics, while the run goes on."""
+    board = RunBoard(ready.pipeline, ready.exchange, recent, outlets, SystemClock())
+    with ExitStack() as open_things:
+        if options.probes is not None:
+            url = open_things.enter_context(serve_probes(board, options.probes))
+            out.say(f"metrics and probes: {url}")
+        yield
+
+
+def _tell(out: Output, stream: str, connection: Connection) -> None:
+    if connection.phase == "Connected":
+        out.say(f"stream {stream!r}: connected")
+    else:
+        out.warn(f"stream {stream!r}: {connection.phase}: {connection.message}; trying again")
+
+
+def _events(file: Path | None) -> AbstractContextManager[Sink]:
+    return nullcontext(StandardOutput()) if file is None else JsonLinesFile(file)
+
+
+@contextmanager
+def _progress(out: Output, sources: Mapping[str, FrameSource]) -> Iterator[Callable[[str, int], None]]:
+    """A bar for each stream that has an end; gives what tells it how many more frames were read."""
+    with out.progress() as steps:
+        advance = {
+            name: steps.start(f"stream {name}", source.info.frames)
+            for name, source in sources.items()
+            if source.info.frames is not None and not source.info.loop
+        }
+
+        def watch(stream: str, frames: int) -> None:
+            if stream in advance:
+                advance[stream](frames)
+
+        yield watch
+
+
+def _told(out: Output, summary: Summary, interrupt: Interrupt, *, to_file: bool) -> int:
+    if to_file and out.form is Format.JSON:
+        out.result(summary.plain(), summary.table)
+    else:
+        out.messages.print(summary.table())
+    for warning in summary.warnings():
+        out.warn(warning)
+    if interrupt.exit_status:
+        out.say("interrupted; the events so far are whole, events that were open have been ended")
+        return interrupt.exit_status
+    cut_off = any(stream.ingest.end is not None and stream.ingest.end.reason == "CutOff" for stream in summary.streams)
+    return FAILED if cut_off else 0
