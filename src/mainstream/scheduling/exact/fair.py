@@ -3,8 +3,9 @@
 The highest level that all open apps can reach together is searched among the F1 that occur; each question is answered by the
 cheapest schedule with those floors. At that level some app with this very F1 must stay, since nothing higher is reached by
 all: it is settled there and the others go on. Where several could be the one that stays, each is tried in a *world* of its
-own: all worlds have settled as many apps at the same levels, and those that do not reach the highest next level are dropped. Of
-apps that are alike the first stays; worlds that settled the same apps alike are one. If too many remain, nothing is proven.
+own: all worlds have settled as many apps at the same levels, and those that do not reach the highest next level are dropped. An
+app that cannot leave the level by itself stays without any trying; of apps that are alike the first stays; worlds that settled
+the same apps alike are one. If too many remain, nothing is proven.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mainstream.scheduling.exact.floors import Floors, OutOfBoxesError
-from mainstream.scheduling.exact.table import Array, Flags, Indices
+from mainstream.scheduling.exact.table import Array, Flags
 from mainstream.scheduling.problem import Choice
 
 _MOST_WORLDS = 12
@@ -59,6 +60,8 @@ def leximin(floors: Floors, alike: Callable[[int, int], bool]) -> Fair | None:
     try:
         while worlds[0].open.any():
             worlds = _level(floors, worlds)
+            proven &= len(worlds) <= _MOST_WORLDS
+            worlds = worlds[:_MOST_WORLDS]
             if worlds[0].open.all():
                 bound = worlds[0].level()
             branched: dict[bytes, _World] = {}
@@ -66,8 +69,7 @@ def leximin(floors: Floors, alike: Callable[[int, int], bool]) -> Fair | None:
                 for app in _staying(floors, world, alike):
                     settled = _settled(world, app)
                     branched.setdefault(settled.floors.tobytes() + settled.open.tobytes(), settled)
-            worlds = list(branched.values())[:_MOST_WORLDS]
-            proven &= len(branched) <= _MOST_WORLDS
+            worlds = list(branched.values())
     except OutOfBoxesError:
         proven = False
     return Fair(choices=worlds[0].choices, proven=proven, bound=bound)
@@ -132,13 +134,23 @@ def _highest(floors: Floors, apps: Flags) -> float:
 
 
 def _staying(floors: Floors, world: _World, alike: Callable[[int, int], bool]) -> list[int]:
-    """The open apps of which one must stay at the level: one that can do no better, else all that have such an option."""
+    """The open apps of which one must stay at the level: one that cannot do better, else all that have such an option."""
     level = world.level()
-    could: Indices = np.flatnonzero(world.open & (floors.f1 == level).any((1, 2)))
-    for app in could.tolist():
-        if floors.f1[app].max() == level:
+    could: list[int] = np.flatnonzero(world.open & (floors.f1 == level).any((1, 2))).tolist()
+    for app in could:
+        if len(could) == 1 or not _can_exceed(floors, world, app, level):
             return [app]
-    return [app for at, app in enumerate(could.tolist()) if not any(alike(app, other) for other in could[:at].tolist())]
+    return [app for at, app in enumerate(could) if not any(alike(app, other) for other in could[:at])]
+
+
+def _can_exceed(floors: Floors, world: _World, app: int, level: float) -> bool:
+    """Whether the app can do better than the level while the others are kept there."""
+    higher = floors.f1[app][floors.f1[app] > level]
+    if not len(higher) or world.scores[app] > level:
+        return bool(len(higher))
+    raised = np.where(world.open, np.maximum(world.floors, level), world.floors)
+    raised[app] = higher.min()
+    return floors.reached(raised) is not None
 
 
 def _settled(world: _World, app: int) -> _World:
