@@ -11,9 +11,9 @@ from typing import Any
 from workload import FPS, Workload
 
 from mainstream.schedule import Schedule
+from mainstream_runner.blobs import LocalBlobs
 from mainstream_runner.clock import SystemClock
 from mainstream_runner.exchange import Refusal
-from mainstream_runner.local_blobs import LocalBlobs
 from mainstream_runner.outlets import Outlets
 from mainstream_runner.running import Run, loaded_graphs, opened_streams, started
 from mainstream_runner.secrets import Secrets
@@ -58,7 +58,6 @@ def measure(work: Workload, load: float, changes: int) -> Swaps:
         schedule=without,
         schedule_file=file,
         blobs=LocalBlobs(work.store.root),
-        read=work.store.layout.read_blob,
         secrets=Secrets(),
         until_end=False,
         real_time=True,

@@ -15,13 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 from threading import Event, Thread
-from typing import Protocol, TextIO
+from typing import TextIO
 
 from mainstream.errors import InputError, MainstreamError, OperationError
 from mainstream.schedule import Schedule
 from mainstream_runner.active import LoadedSchedule, StemEngine, same_stream
 from mainstream_runner.allocator import release_freed_memory
+from mainstream_runner.blobs import Blobs
 from mainstream_runner.engine import Engine
+from mainstream_runner.memory import check_memory
 from mainstream_runner.pipeline import Pipeline
 from mainstream_runner.plans import fastest_first, stream_plans
 from mainstream_runner.prepare import SCHEDULE_FILE, WORK_FILE
@@ -34,21 +36,6 @@ LOOK_SECONDS = 0.2
 PREPARE_SECONDS = 300.0
 """After which preparing is given up: a box that cannot join a schedule's graphs in five minutes cannot run it."""
 POLL_SECONDS = 0.02
-
-
-class Blobs(Protocol):
-    """Where a schedule's blobs come from."""
-
-    folder: Path
-    """A store's folder that holds them after ``fetch``."""
-
-    def fetch(self, schedule: Schedule) -> None:
-        """See that all of them are there; ``OperationError`` or ``PackageError`` if one cannot be had."""
-        ...
-
-    def pin(self, *schedules: Schedule) -> None:
-        """Only what these schedules need is in use from now on."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +126,7 @@ class Exchange:
                 remedy="Start a runner for it.",
             )
         self._blobs.fetch(schedule)
+        check_memory(schedule, self._blobs.size, also=[running])
         with ExitStack() as undo:
             sources = self._sources(schedule, undo)
             engines = self._engines(schedule, undo)

@@ -9,11 +9,13 @@ from threading import Event
 
 from mainstream.schedule import Schedule
 from mainstream_runner.allocator import release_freed_memory
+from mainstream_runner.blobs import Blobs
 from mainstream_runner.clock import SystemClock
 from mainstream_runner.convert import SwscaleConvert
 from mainstream_runner.engine import Engine
 from mainstream_runner.engines import engine_named
-from mainstream_runner.exchange import Blobs, Exchange, Refusal
+from mainstream_runner.exchange import Exchange, Refusal
+from mainstream_runner.memory import check_memory
 from mainstream_runner.outlets import Outlets
 from mainstream_runner.pipeline import Pipeline, Watch
 from mainstream_runner.plans import fastest_first, stream_plans
@@ -37,7 +39,6 @@ class Run:
     schedule: Schedule
     schedule_file: Path | None
     blobs: Blobs
-    read: Callable[[str], bytes]
     secrets: Secrets
     until_end: bool
     real_time: bool | None
@@ -78,6 +79,7 @@ class Graphs:
 def loaded_graphs(run: Run, advance: Callable[[], None]) -> Iterator[Graphs]:
     """Join and load the schedule's graphs; ``advance`` is called for each stem. They are closed when the block ends."""
     engine = engine_named(run.schedule.engine)
+    check_memory(run.schedule, run.blobs.size)
     with ExitStack() as open_things:
         scratch = open_things.enter_context(scratch_folder())
         stems: dict[str, StemExecutor] = {}
@@ -86,7 +88,7 @@ def loaded_graphs(run: Run, advance: Callable[[], None]) -> Iterator[Graphs]:
                 folder = scratch / f"first-{number}"
                 folder.mkdir()
                 stems[stem.name] = load_stem(
-                    stem, apps, read=run.read, engine=engine, threads=run.schedule.threads, folder=folder
+                    stem, apps, read=run.blobs.read, engine=engine, threads=run.schedule.threads, folder=folder
                 )
                 open_things.callback(stems[stem.name].close)
                 advance()

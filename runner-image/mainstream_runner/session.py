@@ -7,15 +7,13 @@ from pathlib import Path
 
 from mainstream.cli.output import Format, Output
 from mainstream.errors import InputError
-from mainstream.packages.folder import StoreFolder
 from mainstream.schedule import Schedule
+from mainstream_runner.blobs import Blobs, CachedBlobs, LocalBlobs
 from mainstream_runner.cache.clients import registry_clients
 from mainstream_runner.cache.package_cache import PackageCache
 from mainstream_runner.clock import SystemClock
-from mainstream_runner.exchange import Blobs
 from mainstream_runner.health import serve_probes
 from mainstream_runner.interrupts import Interrupt, interrupts
-from mainstream_runner.local_blobs import LocalBlobs
 from mainstream_runner.outlets import Outlets
 from mainstream_runner.running import Run, Started, loaded_graphs, opened_streams, started
 from mainstream_runner.secrets import Secrets
@@ -60,12 +58,11 @@ def run_schedule(out: Output, schedule: Schedule, options: Options) -> int:
         )
     with ExitStack() as open_things:
         interrupt = open_things.enter_context(interrupts())
-        blobs, read = open_things.enter_context(_blobs(out, schedule, options, interrupt))
+        blobs = open_things.enter_context(_blobs(out, schedule, options, interrupt))
         run = Run(
             schedule=schedule,
             schedule_file=options.schedule_file,
             blobs=blobs,
-            read=read,
             secrets=Secrets(options.secrets),
             until_end=options.until_end,
             real_time=options.real_time,
@@ -104,12 +101,10 @@ def run_schedule(out: Output, schedule: Schedule, options: Options) -> int:
 
 
 @contextmanager
-def _blobs(
-    out: Output, schedule: Schedule, options: Options, interrupt: Interrupt
-) -> Iterator[tuple[Blobs, Callable[[str], bytes]]]:
+def _blobs(out: Output, schedule: Schedule, options: Options, interrupt: Interrupt) -> Iterator[Blobs]:
     """Where blobs come from: the store as it is, or a cache that fetches what the schedule needs."""
     if options.cache is None:
-        yield LocalBlobs(options.store), StoreFolder(options.store).layout.read_blob
+        yield LocalBlobs(options.store)
         return
     cache = PackageCache(
         options.cache.folder,
@@ -121,7 +116,7 @@ def _blobs(
     try:
         with out.progress() as steps:
             cache.fetch(schedule, progress=steps.start)
-        yield cache, cache.read_blob
+        yield CachedBlobs(cache)
     finally:
         cache.close()
 

@@ -12,8 +12,6 @@ Rules:
 from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
 from threading import Event
-from types import TracebackType
-from typing import Self
 
 from mainstream_runner.board import StreamPhase
 from mainstream_runner.clock import Clock
@@ -64,14 +62,6 @@ class LiveSource:
         self._index = 0
         self.end: StreamEnd | None = None
         self.info = SourceInfo(file=camera.address, width=0, height=0, fps=None, frames=None, loop=False, live=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def corrupt_packets(self) -> int:
