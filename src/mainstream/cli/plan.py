@@ -13,6 +13,7 @@ from mainstream.errors import InputError
 
 if TYPE_CHECKING:
     from mainstream.quality import Model
+    from mainstream.scheduling.assemble import Assembled
     from mainstream.scheduling.planning import Plan
 
 NOTHING_FITS = 1
@@ -48,6 +49,20 @@ def register(app: typer.Typer) -> None:
         compare: Annotated[
             bool, typer.Option("--compare", help="Beside it what the baselines would reach at the same budget.")
         ] = False,
+        sweep: Annotated[
+            str | None,
+            typer.Option(
+                "--sweep",
+                help="F1 over a range, beside greedy and the baselines: utilization=10..100, apps, apps=2..8.",
+            ),
+        ] = None,
+        figure: Annotated[
+            Path | None, typer.Option("--figure", help="With --sweep: a PNG, SVG or PDF to draw.")
+        ] = None,
+        explain: Annotated[
+            str | None,
+            typer.Option("--explain", help="Why this app got its branchpoint and rate, and what others would cost."),
+        ] = None,
         schedule_out: Annotated[
             Path | None,
             typer.Option("--schedule-out", help="Write the schedule here: `mainstream run --schedule FILE`."),
@@ -70,6 +85,15 @@ def register(app: typer.Typer) -> None:
             nodes = manifests.edge_nodes
         else:
             nodes = (choose_edge_node(manifests, node),)
+        if figure is not None and sweep is None:
+            raise InputError(
+                "--figure: there is nothing to draw", remedy="Say what to sweep: --sweep utilization=10..100"
+            )
+        if sweep is not None:
+            (edge_node,) = nodes if len(nodes) == 1 else (choose_edge_node(manifests, node),)
+            assembled = prepare(manifests, StoreFolder(store), edge_node, utilization=utilization, model=_model(model))
+            _sweep(out, assembled, sweep, objective=objective, figure=figure)
+            return
         chosen = []
         boxes = []
         for edge_node in nodes:
@@ -84,6 +108,9 @@ def register(app: typer.Typer) -> None:
                 ]
             chosen.append(plan)
             boxes.append(plans)
+        if explain is not None:
+            _explain(out, chosen, explain)
+            return
         out.result(
             {
                 "edgeNodes": [
@@ -99,6 +126,33 @@ def register(app: typer.Typer) -> None:
             write_whole(schedule_out, chosen[0].schedule.to_json() + b"\n")
             out.say(f"schedule written: {schedule_out}")
         _say_if_nothing_fits(out, chosen)
+
+
+def _sweep(out: Output, assembled: "Assembled", text: str, *, objective: str | None, figure: Path | None) -> None:
+    from mainstream.cli.plan_sweep import draw_sweep, sweep_table
+    from mainstream.scheduling.planning import objective_of
+    from mainstream.scheduling.sweep import Range, plain_steps
+    from mainstream.scheduling.sweep import sweep as swept
+
+    over = Range.parse(text, apps=len(assembled.problem.apps))
+    with out.progress() as progress:
+        advance = progress.start(f"sweeping {over.what}", len(over.values))
+        steps = swept(assembled, over, objective_of(assembled, objective), done=advance)
+    if figure is not None:
+        draw_sweep(figure, over, steps)
+    plain = {"edgeNode": assembled.edge_node.metadata.name, "sweep": over.what, "steps": plain_steps(steps)}
+    out.result(plain, lambda: sweep_table(assembled, over, steps))
+    if figure is not None:
+        out.say(f"figure: {figure}")
+
+
+def _explain(out: Output, plans: "list[Plan]", name: str) -> None:
+    from mainstream.scheduling.explain import explain, plain_explanation
+
+    if len(plans) > 1:
+        raise InputError("--explain: the manifests hold several EdgeNodes", remedy="Choose one: --node NAME")
+    found = explain(plans[0], name)
+    out.result(plain_explanation(found), lambda: "\n".join((f"{found.app}:", *found.sentences)))
 
 
 def _model(text: str) -> "Model":

@@ -12,7 +12,7 @@ from rich.tree import Tree
 from mainstream.documents import fraction_text
 from mainstream.schedule import Schedule, ScheduledApp, Stem, StemSegment
 from mainstream.scheduling.caveats import caveats, needed_for_all, needed_utilization, rejected
-from mainstream.scheduling.planning import Plan
+from mainstream.scheduling.planning import Plan, one_per_cent
 from mainstream.scheduling.summary import plain_plan
 
 NAMES = {"Mainstream": "Mainstream", "MaxSharing": "Max-Sharing", "NoSharing": "No-Sharing"}
@@ -87,6 +87,9 @@ def _figures(plan: Plan) -> str:
         f"cost {result.cost:.4f} of budget {assembled.problem.budget:.4f} ({share})",
         f"solver {result.solver}: {proof}",
     ]
+    if result.price is not None:
+        worth = result.price * one_per_cent(plan.assembled)
+        lines.append(f"one more per cent of utilization is worth about {worth:.4f} of the mean F1")
     lines += [
         f"profile: base DNN {costs.base_dnn[7:19]}, {costs.whole_seconds * 1000:.1f} ms a frame for the whole network, batches "
         f"within {costs.spread:.0%}; {costs.engine} {costs.engine_version} on {costs.hardware}"

@@ -123,6 +123,11 @@ def with_utilization(assembled: Assembled, utilization: float) -> Assembled:
     return replace(assembled, problem=replace(assembled.problem, budget=seconds), utilization=utilization)
 
 
+def one_per_cent(assembled: Assembled) -> float:
+    """Engine seconds per second that one more per cent of utilization adds to the budget."""
+    return assembled.problem.budget / assembled.utilization
+
+
 def decide(
     assembled: Assembled,
     manifests: Manifests,
@@ -132,14 +137,17 @@ def decide(
     sharing: str = "Mainstream",
 ) -> Plan:
     """The best schedule that the solver finds; ``objective`` replaces the edge node's. Names as a person wrote them."""
-    wanted: Objective = assembled.edge_node.spec.objective
-    if objective is not None:
-        wanted = _named("--objective", objective, OBJECTIVES)
+    wanted = objective_of(assembled, objective)
     how = _named("--sharing", sharing, SHARINGS)
     scheduler = _named("--solver", solver, tuple(SOLVERS))
     result = solve(assembled.problem, wanted, sharing=how, solver=scheduler)
     schedule = render(assembled, result, sharing=how, source=_resolved(manifests, assembled.edge_node))
     return Plan(assembled=assembled, sharing=how, objective=wanted, result=result, schedule=schedule)
+
+
+def objective_of(assembled: Assembled, text: str | None) -> Objective:
+    """The edge node's objective, or the one that a person named instead (``InputError``)."""
+    return assembled.edge_node.spec.objective if text is None else _named("--objective", text, OBJECTIVES)
 
 
 def plan(

@@ -19,6 +19,8 @@ def plain_plan(plan: Plan) -> dict[str, Any]:
         "solver": result.solver,
         "proven": result.proven,
         "bound": result.bound,
+        "boxes": result.boxes,
+        "valueOfBudget": result.price,
         "meanF1": plan.mean_f1,
         "minF1": plan.min_f1,
         "meanF1Admitted": result.mean_f1,
