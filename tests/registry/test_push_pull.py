@@ -39,7 +39,7 @@ def test_a_package_and_its_base_dnn_come_back_as_they_went(store: Any, registry:
     package = read_mpackage(store.layout, APPLE)
     pushed = push(run, store, APPLE, "--to", f"{registry.address}/team/apple:v1")["artifacts"]
     assert [one["kind"] for one in pushed] == ["base DNN", "M-Package"]
-    assert pushed[1]["reference"] == f"{registry.address}/team/apple:v1@{package.digest}"
+    assert pushed[1]["reference"] == f"{registry.address}/team/apple@{package.digest}"
     shared = sum(segment.size for segment in package.config.segments)
     assert (pushed[0]["thereBytes"], pushed[1]["thereBytes"]) == (0, shared)
 
@@ -50,6 +50,7 @@ def test_a_package_and_its_base_dnn_come_back_as_they_went(store: Any, registry:
         f"base/pulled-{store.base.digest[7:19]}",
     ]
     assert pulled["baseDnnMissing"] is None
+    assert pulled["artifacts"][0]["reference"] == pushed[1]["reference"]
     layout = StoreFolder(other).layout
     assert read_mpackage(layout, "team/apple") == package
     assert read_base_dnn(layout, store.base.digest) == store.base
@@ -153,6 +154,17 @@ def test_a_damaged_blob_is_not_pushed(store: Any, registry: Any, run: Any):
     assert (done.returncode, f"blob {branch.branch_digest} holds other bytes" in done.stderr) == (2, True)
     missing = run("pull", f"{registry.address}/team/apple:v1", "--store", store.folder.root)
     assert (missing.returncode, "has no such thing" in missing.stderr) == (2, True)
+
+
+def test_a_person_gets_lines_to_copy(store: Any, registry: Any, run: Any, tmp_path: Path):
+    """The references by digest stand in lines of their own, whatever the width."""
+    reference = f"{registry.address}/team/apple@{read_mpackage(store.layout, APPLE).digest}"
+    pushed = run("push", APPLE, "--to", f"{registry.address}/team/apple:v1", "--store", store.folder.root)
+    pulled = run("pull", f"{registry.address}/team/apple:v1", "--store", tmp_path / "other")
+    for done in (pushed, pulled):
+        assert done.returncode == 0, done.stderr
+        assert reference in done.stdout.splitlines()
+        assert f"{store.base.digest[:19]}" in done.stdout
 
 
 @pytest.mark.parametrize(

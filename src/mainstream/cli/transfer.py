@@ -62,7 +62,7 @@ def push(
 ) -> None:
     """Push artifacts to a registry; an M-Package's base DNN goes along. What is there already is not sent again."""
     require("runner", "httpx")
-    from mainstream.cli.transfer_view import Bytes, push_view
+    from mainstream.cli.transfer_view import Bytes, push_view, references
     from mainstream.packages.registry.push import Pusher
 
     layout = StoreFolder(store).layout
@@ -77,7 +77,10 @@ def push(
                 rows |= {one.reference: _plain(asdict(one)) for one in pusher.push(name, target)}
     finally:
         client.close()
-    out.result({"artifacts": list(rows.values())}, lambda: push_view(list(rows.values())))
+    pushed = list(rows.values())
+    out.result({"artifacts": pushed}, lambda: push_view(pushed))
+    if output is Format.TABLE:
+        typer.echo(references(pushed))
 
 
 def pull(
@@ -91,7 +94,7 @@ def pull(
 ) -> None:
     """Pull an artifact into the store; an M-Package's base DNN comes along. What was interrupted goes on where it was."""
     require("runner", "httpx")
-    from mainstream.cli.transfer_view import Bytes, pull_view
+    from mainstream.cli.transfer_view import Bytes, pull_view, references
     from mainstream.packages.registry.pull import Puller
     from mainstream.packages.registry.reference import parse_reference
 
@@ -111,6 +114,8 @@ def pull(
             "from where it is, or import it; without it the application runs, but cannot be planned or trained again"
         )
     out.result({"artifacts": rows, "baseDnnMissing": result.base_dnn_missing}, lambda: pull_view(rows))
+    if output is Format.TABLE:
+        typer.echo(references(rows))
 
 
 def _target(name: str, to: str, *, several: bool) -> "Reference":

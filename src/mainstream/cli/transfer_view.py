@@ -74,31 +74,35 @@ class Bytes:
 
 
 def push_view(rows: list[dict[str, Any]]) -> Table:
-    """What is in the registry now: the reference by digest is what manifests name."""
-    table = _table("sent MB", "was there MB", last="reference")
+    """What is in the registry now."""
+    table = _table("sent MB", "was there MB")
     for row in rows:
-        there = row["thereBytes"] + row["mountedBytes"]
-        _add(table, row, row["sentBytes"], there, row["reference"])
+        _add(table, row, row["sentBytes"], row["thereBytes"] + row["mountedBytes"])
     return table
 
 
 def pull_view(rows: list[dict[str, Any]]) -> Table:
     """What is in the store now."""
-    table = _table("MB", "fetched MB", last="digest")
+    table = _table("MB", "fetched MB")
     for row in rows:
-        _add(table, row, row["sizeBytes"], row["receivedBytes"], row["digest"])
+        _add(table, row, row["sizeBytes"], row["receivedBytes"])
     return table
 
 
-def _table(*sizes: str, last: str) -> Table:
+def references(rows: list[dict[str, Any]]) -> str:
+    """What manifests name, a line each, never folded: to be copied."""
+    return "\n".join(row["reference"] for row in rows)
+
+
+def _table(*sizes: str) -> Table:
     table = Table()
-    for name in ("name", "kind"):
+    for name in ("name", "kind", "digest"):
         table.add_column(name, no_wrap=True)
     for name in sizes:
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column(last, overflow="fold")
     return table
 
 
-def _add(table: Table, row: dict[str, Any], one: int, other: int, last: str) -> None:
-    table.add_row(Text(printable(row["name"])), row["kind"], f"{one / 1e6:,.2f}", f"{other / 1e6:,.2f}", last)
+def _add(table: Table, row: dict[str, Any], *sizes: int) -> None:
+    digest = row["reference"].rpartition("@")[2]
+    table.add_row(Text(printable(row["name"])), row["kind"], digest[:19], *(f"{size / 1e6:,.2f}" for size in sizes))

@@ -38,11 +38,14 @@ Start = Callable[[str, int], Advance]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulled:
-    """An artifact that is in the store now. ``received_bytes`` are those of blobs that were not there before."""
+    """An artifact that is in the store now; ``reference`` names it by digest.
+
+    ``received_bytes`` are those of blobs that were not there before.
+    """
 
     name: str
     kind: str
-    digest: str
+    reference: str
     size_bytes: int
     received_bytes: int
 
@@ -122,7 +125,8 @@ class Puller:
             config = read_config(self._layout, manifest, BaseDnnConfig, media_type=BASE_DNN_CONFIG_TYPE, where=where)
         received += self._fetch(reference, manifest.layers, what=name)
         kind = KINDS[manifest.artifact_type or ""]
-        return config, Pulled(name=name, kind=kind, digest=manifest.digest, size_bytes=size, received_bytes=received)
+        place = str(reference.at(manifest.digest))
+        return config, Pulled(name=name, kind=kind, reference=place, size_bytes=size, received_bytes=received)
 
     def _base_dnn(self, config: MPackageConfig, reference: Reference) -> tuple[Pulled | None, str | None]:
         listed = {entry.digest: entry.name for entry in self._layout.entries()}

@@ -69,7 +69,7 @@ class Pusher:
             self._client.put_manifest(to.repository, to.tag or digest, data)
         kind = KINDS[manifest.artifact_type or ""]
         label = next((entry.name for entry in self._layout.entries() if entry.digest == digest and entry.name), name)
-        reference = str(replace(to, digest=digest))
+        reference = str(to.at(digest))
         done.append(
             Pushed(
                 name=label,
