@@ -74,13 +74,13 @@ def _best_separate(problem: Problem, known: Result) -> Result:
 
 
 def _baseline_starts(problem: Problem, admitted: tuple[int, ...]) -> Iterator[tuple[Choice, ...]]:
-    """What the baselines would do, where they admit the same apps: Mainstream is never planned worse than they are."""
+    """What the baselines would do with the same apps, where that fits: Mainstream is never planned worse than they are."""
     apps = replace(problem, apps=tuple(problem.apps[place] for place in admitted))
     sharings: tuple[Sharing, ...] = ("MaxSharing", "NoSharing")
     for sharing in sharings:
         narrow = restricted(apps, sharing)
-        if not admit(narrow).rejected:
-            choices = widened(apps, greedy(narrow).choices, sharing)
+        if all(app.f1.max() >= app.min_f1 for app in narrow.apps):
+            choices = widened(apps, exact(narrow).choices, sharing)
             complete = tuple(choice for choice in choices if choice is not None)
             if schedule_cost(apps, complete) <= problem.budget + BUDGET_TOLERANCE:
                 yield complete

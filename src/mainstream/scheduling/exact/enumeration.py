@@ -33,11 +33,15 @@ def listed(
             total *= count
             if total > most:
                 return None
-    order = np.argsort(counts, kind="stable")
+    single = np.flatnonzero(counts == 1)
+    only = alive.argmax(1)
     segments = np.arange(len(table.segments))
-    chosen = np.zeros((1, len(counts)), np.int64)
-    value, branch, spent = np.zeros(1), np.zeros(1), np.zeros(1)
-    stairs = np.zeros((1, len(segments)), np.int64)
+    chosen = only[None]
+    value = np.full(1, options.value[single, only[single]].sum())
+    branch = np.full(1, options.branch[single, only[single]].sum())
+    spent = np.full(1, slack[single, only[single]].sum())
+    stairs = table.staircase(options.depth[single, only[single]], options.rung[single, only[single]])[None]
+    order = np.argsort(counts, kind="stable")[len(single) :]
     for app in order:
         here = np.flatnonzero(alive[app])
         slacks = np.add.outer(spent, slack[app, here]).ravel()

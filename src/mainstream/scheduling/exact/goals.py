@@ -10,8 +10,10 @@ import numpy as np
 
 from mainstream.scheduling.exact.table import Array, Indices
 
-_CONVERGED = 1e-10
+_CONVERGED = 1e-7
 _MOST_CUTS = 60
+_APART = 1.05
+"""Prices of neighbouring boxes and turns seldom differ by more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,13 +112,13 @@ class WithinBudget:
             places = (value - price * cost).argmax(1) + rows
             return places, float(values[places].sum()), float(costs[places].sum())
 
-        places, high, dear = low_places, low, cheap = best_at(price)
+        # Two lines near the price that is a good guess, or else those of price 0 and of the cheapest choice.
+        (places, high, dear), (low_places, low, cheap) = best_at(price / _APART), best_at(price * _APART)
         if dear <= room:
-            if price > 0:
-                places, high, dear = best_at(0.0)
+            places, high, dear = best_at(0.0)
             if dear <= room:
                 return Relaxed(bound=high, price=0.0, chosen=places - rows, fitting=places - rows)
-        else:
+        if cheap > room:
             low_places = np.where(value > -np.inf, cost, np.inf).argmin(1) + rows
             low, cheap = float(values[low_places].sum()), float(costs[low_places].sum())
             if cheap > room:

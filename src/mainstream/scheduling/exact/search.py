@@ -20,10 +20,10 @@ from mainstream.scheduling.exact.rounding import under_staircase
 from mainstream.scheduling.exact.shares import Shares, Surcharges
 from mainstream.scheduling.exact.table import Array, Indices, Options, Table
 
-_FIRST_TURNS = 16
 _TURNS = 4
-_WORTHWHILE = 0.1
-"""Turns go on while four of them close this share of the gap."""
+_MORE_ROUNDS = 5
+_WORTHWHILE = 0.2
+"""The root is bounded again while that closes this share of the gap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +85,10 @@ class Search:
             first.shares = self.shares
         queue: list[tuple[float, int, Box]] = []
         pushed = 0
-        if self._bounded(first, _FIRST_TURNS):
-            heapq.heappush(queue, (-first.bound, pushed, first))
-        self.shares = first.shares
+        if self._bounded(first):
+            self.shares = first.shares
+            if self._bounded_again(first):
+                heapq.heappush(queue, (-first.bound, pushed, first))
         bound = -np.inf
         while queue and -queue[0][0] > self.best + self.tolerance and self.best < self.enough:
             if self.boxes >= self.limits.boxes or self.limits.stop():
@@ -99,7 +100,7 @@ class Search:
             except TooManyChoicesError:
                 bound, children = max(bound, box.bound), ()
             for child in children:
-                if self._bounded(child, _TURNS):
+                if self._bounded(child):
                     pushed += 1
                     heapq.heappush(queue, (-child.bound, pushed, child))
         return Found(
@@ -110,15 +111,27 @@ class Search:
             boxes=self.boxes,
         )
 
-    def _bounded(self, box: Box, turns: int) -> bool:
+    def _bounded_again(self, box: Box) -> bool:
+        """Bound the root anew with the options that are left, while that closes much of the gap."""
+        for _ in range(_MORE_ROUNDS):
+            before = box.bound
+            if not exceeds(box, self.table, box.staircase):
+                break
+            if not self._bounded(box):
+                return False
+            if before - box.bound < _WORTHWHILE * (before - self.best):
+                break
+        return True
+
+    def _bounded(self, box: Box) -> bool:
         """Bound the box and drop what cannot be part of anything better; False if nothing in it can."""
         if not tighten(box, self.table, self.goal):
             return False
         self.boxes += 1
         options, paid = box.options, self.table.stem_cost(box.lo)
         surcharges = Surcharges(self.table, options, box.shares, paid=box.lo, highest=box.hi)
-        reduced, least, before = options.value, np.inf, np.inf
-        for turn in range(turns):
+        reduced, least = options.value, np.inf
+        for turn in range(_TURNS):
             cost = options.branch + surcharges.of_options()
             relaxed = self.goal.relax(options.value, cost, paid=paid, price=box.price)
             if relaxed is None:
@@ -128,18 +141,14 @@ class Search:
                 least, reduced = relaxed.bound, options.value - relaxed.price * cost
                 box.bound = min(box.bound, least)
             box.staircase = np.minimum(self._staircase(options, relaxed.chosen), box.hi)
-            last = turn == turns - 1 or not exceeds(box, self.table, box.staircase)
+            free = not exceeds(box, self.table, box.staircase)
             self._offer(options, relaxed.fitting)
-            if turn == 0 or last:
+            if free or turn in (0, _TURNS - 1):
                 self._offer_under(box)
             if box.bound <= self.best + self.tolerance:
                 return False
-            if last:
+            if free:
                 break
-            if turn % 4 == 3:
-                if before - least < _WORTHWHILE * (least - self.best):
-                    break
-                before = least
             surcharges.turn(relaxed.chosen)
         box.shares = surcharges.shares
         return self._pruned(box, reduced, least)

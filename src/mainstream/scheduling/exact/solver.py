@@ -68,10 +68,10 @@ class _Answer:
 def _mean(problem: Problem, known: Iterable[tuple[Choice, ...]], limits: Limits) -> _Answer:
     total = sum(app.weight for app in problem.apps)
     capacity = problem.budget + BUDGET_TOLERANCE
-    members = [
-        [at for at, app in enumerate(problem.apps) if app.group == group] for group in range(len(problem.groups))
-    ]
-    used = [group for group, numbers in enumerate(members) if numbers]
+    members: dict[int, list[int]] = {}
+    for at, app in enumerate(problem.apps):
+        members.setdefault(app.group, []).append(at)
+    used = sorted(members)
     tables = [table_of(problem.groups[group], [problem.apps[at] for at in members[group]]) for group in used]
     best = best_combination(tables, capacity, tolerance=PROVEN * total, limits=limits)
     candidates = []
