@@ -77,15 +77,21 @@ class Configuration:
 
     def simulated(self, rng: np.random.Generator, spacing: Spacing, windows: int) -> float:
         """F1 by counting."""
-        seen = self._really(windows) if spacing == "real slots" else self._evenly(windows)
-        recall = seen(rng, self.p, self.inside, self.length_seconds)
-        false = seen(rng, self.q, self.outside, self.gap_seconds or self.length_seconds)
+        recall = self.recall(rng, spacing, windows)
+        false = self._seen(spacing, windows)(rng, self.q, self.outside, self.gap_seconds or self.length_seconds)
         prior = (1.0, 1.0) if self.gap_seconds else (self.frequency, 1 - self.frequency)
         positive = prior[0] * recall + prior[1] * false
         if positive == 0 or recall == 0:
             return 0.0
         precision = prior[0] * recall / positive
         return 2 * precision * recall / (precision + recall)
+
+    def recall(self, rng: np.random.Generator, spacing: Spacing, windows: int) -> float:
+        """The share of events with a detection."""
+        return self._seen(spacing, windows)(rng, self.p, self.inside, self.length_seconds)
+
+    def _seen(self, spacing: Spacing, windows: int) -> Seen:
+        return self._really(windows) if spacing == "real slots" else self._evenly(windows)
 
     def _really(self, windows: int) -> Seen:
         pattern = Cycle(self.capture_fps).pattern(self.fps)

@@ -100,9 +100,9 @@ def check(row: Row, result: Result, optimum: float | None) -> None:
 class Bench:
     """``rows`` measures everything whose name contains ``only``."""
 
-    def __init__(self, folder: Path, *, workloads: int, cap: float, prototype: Any, only: str) -> None:
+    def __init__(self, folder: Path, *, workloads: int, highs: int, cap: float, prototype: Any, only: str) -> None:
         self.files = {int(count): Vectors(path) for count, path in files(folder, "sched")}
-        self.workloads, self.cap, self.prototype, self.only = workloads, cap, prototype, only
+        self.workloads, self.highs, self.cap, self.prototype, self.only = workloads, highs, cap, prototype, only
 
     def rows(self) -> Iterator[Row]:
         for count in self.files:
@@ -156,7 +156,7 @@ class Bench:
         if not self._wanted(name):
             return
         row = Row(name, goal=f"ratio {HIGHS_GOALS[count]}")
-        for problem, expected in self._instances(count, most=max(1, self.workloads // 10)):
+        for problem, expected in self._instances(count, most=min(self.workloads, self.highs)):
             result, seconds = timed(lambda problem=problem: solve(problem))
             row.add(result, seconds)
             check(row, result, expected["optimal_mean_f1"])
@@ -273,6 +273,7 @@ def main() -> int:
     parser.add_argument("--vectors", type=Path, default=DEFAULT_VECTORS)
     parser.add_argument("--workloads", type=int, default=1000, help="of each size at most so many")
     parser.add_argument("--only", default="", help='rows whose name holds this, for example "streams" or "HiGHS"')
+    parser.add_argument("--highs", type=int, default=3, help="workloads of each size that HiGHS solves, too")
     parser.add_argument("--cap", type=float, default=60.0, help="seconds that HiGHS is given for an instance")
     parser.add_argument("--prototype", type=Path, default=DEFAULT_VECTORS.parent / "prototypes")
     parser.add_argument("--output", choices=("table", "json"), default="table")
@@ -280,6 +281,7 @@ def main() -> int:
     bench = Bench(
         arguments.vectors,
         workloads=arguments.workloads,
+        highs=arguments.highs,
         cap=arguments.cap,
         prototype=load_prototype(arguments.prototype),
         only=arguments.only,
