@@ -10,141 +10,38 @@ was. Exit status 1 if a goal is missed.
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from peers import Contender, Peers, together
-from rich.console import Console
-from rich.table import Table
+from goals import Goal, at_least, at_most, show
+from peers import Peers, together
 from swaps import measure
+from turns import CHUNK, TimedStem, Turns, our_turn, peer_turn
 from workload import FPS, MAINSTREAM, POOLED, Workload
 
 from mainstream.schedule import Schedule
-from mainstream_runner.clock import SystemClock
-from mainstream_runner.convert import SwscaleConvert
 from mainstream_runner.hardware import hardware
 from mainstream_runner.litert import LiteRT
-from mainstream_runner.pipeline import Pipeline
 from mainstream_runner.plans import stream_plans
 from mainstream_runner.profiler import layer_costs, measure_batch
-from mainstream_runner.sources.file import FileSource
-from mainstream_runner.stems import StemExecutor, open_stems
+from mainstream_runner.stems import open_stems
 from mainstream_trainer.tflite import export_tflite
 
 APPS = 8
 THREADS = 2
-CHUNK = 15
-"""Frames in a turn."""
 MIXED = [f"conv_pw_{number}" for number in (13, 12, 11, 9, 9, 8, 6, 6)]
 RATES = [Fraction(rate) for rate in (15, 13, 11, 9, 7, 5, 3, 1)]
 
 ONE, MAX_SHARING, NO_SHARING = "1 app", "8 apps, Max-Sharing", "8 apps, No-Sharing in our runner"
 FUNCTIONS, INTERPRETERS, BARE = "8 tf.functions", "8 LiteRT interpreters", "bare engine, whole network once"
 MIXED_APPS = "8 apps at 8 rates"
-
-
-@dataclass(slots=True)
-class Turns:
-    """Of a contender, by turn: seconds per frame. ``other`` is CPU outside engine, decoding and conversion (ours only)."""
-
-    engine: list[float] = field(default_factory=list)
-    whole: list[float] = field(default_factory=list)
-    decode: list[float] = field(default_factory=list)
-    convert: list[float] = field(default_factory=list)
-    other: list[float] = field(default_factory=list)
-
-
-class Nowhere:
-    """A sink."""
-
-    def write(self, record: Any) -> None:
-        """Forget it."""
-
-
-class TimedStem:
-    """A stem whose calls' wall and thread seconds are counted."""
-
-    def __init__(self, inner: StemExecutor) -> None:
-        self._inner = inner
-        self.wall = self.thread = 0.0
-
-    def run(self, pixels: Any, due: int) -> Any:
-        wall, thread = time.perf_counter(), time.thread_time()
-        try:
-            return self._inner.run(pixels, due)
-        finally:
-            self.thread += time.thread_time() - thread
-            self.wall += time.perf_counter() - wall
-
-    def close(self) -> None:
-        """The stem is closed by whoever opened it."""
-
-
-def our_turn(schedule: Schedule, stems: dict[str, TimedStem], turns: Turns) -> None:
-    """The runner's own pipeline over the first frames of the video."""
-    for stem in stems.values():
-        stem.wall = stem.thread = 0.0
-    cpu = time.process_time()
-    source = schedule.streams[0].source.file
-    assert source is not None
-    assert source.path is not None
-    with Chunk(Path(source.path), capture_fps=FPS) as frames:
-        thread = time.thread_time()
-        pipeline = Pipeline(
-            schedule,
-            sources={schedule.streams[0].name: frames},
-            engines=stems,
-            convert=SwscaleConvert,
-            sink=Nowhere(),
-            clock=SystemClock(),
-            stop=threading.Event(),
-        )
-        pipeline.run()
-        loop = time.thread_time() - thread - sum(stem.thread for stem in stems.values())
-    ingest = next(iter(pipeline.readers.all.values())).ingest
-    whole = time.process_time() - cpu
-    turns.engine.append(sum(stem.wall for stem in stems.values()) / CHUNK)
-    turns.whole.append(whole / CHUNK)
-    turns.decode.append(ingest.decode_seconds / CHUNK)
-    turns.convert.append(ingest.convert_seconds / CHUNK)
-    reader = ingest.thread_seconds - ingest.decode_seconds - ingest.convert_seconds
-    turns.other.append((loop + reader) / CHUNK)
-
-
-class Chunk(FileSource):
-    """The first frames of a file."""
-
-    def frames(self, wanted: Any = None) -> Any:
-        """As ``FileSource``'s, so many of them."""
-        for number, frame in enumerate(super().frames(wanted)):
-            yield frame
-            if number + 1 == CHUNK:
-                return
-
-
-def peer_turn(video: Path, wanted: Any, run: Contender, turns: Turns) -> None:
-    """A plain loop, one decoding and one conversion for all of the peer's networks: more than most peers have."""
-    cpu = time.process_time()
-    spent = 0.0
-    convert = SwscaleConvert()
-    with Chunk(video, capture_fps=FPS) as frames:
-        for frame in frames.frames(lambda _seconds: True):
-            pixels = convert(frame.picture, wanted)
-            began = time.perf_counter()
-            run(pixels)
-            spent += time.perf_counter() - began
-    turns.engine.append(spent / CHUNK)
-    turns.whole.append((time.process_time() - cpu) / CHUNK)
 
 
 def interleave(work: Workload, rounds: int) -> dict[str, Turns]:
@@ -261,24 +158,6 @@ def start_seconds(work: Workload, times: int) -> list[float]:
     return seconds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Goal:
-    """A figure and what it must be."""
-
-    what: str
-    value: float
-    text: str
-    good: bool
-
-
-def at_most(what: str, value: float, limit: float, unit: str = "") -> Goal:
-    return Goal(what=what, value=value, text=f"at most {limit:g}{unit}", good=value <= limit)
-
-
-def at_least(what: str, value: float, limit: float) -> Goal:
-    return Goal(what=what, value=value, text=f"at least {limit:g}", good=value >= limit)
-
-
 def goals_of_sharing(turns: dict[str, Turns]) -> list[Goal]:
     """Ratios of medians."""
 
@@ -337,7 +216,7 @@ def main() -> int:
         )
         extra = (swaps.worst_latency - swaps.usual_latency) * float(FPS)
         goals.append(at_most(f"load {load:g}: extra delay of any frame, capture intervals", extra, 1))
-    show(turns, goals, time.monotonic() - began)
+    show(turns, goals, title=f"{hardware()}, {THREADS} threads", seconds=time.monotonic() - began)
     if options.json:
         figures = {
             "hardware": hardware(),
@@ -349,31 +228,6 @@ def main() -> int:
         }
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
     return int(not all(goal.good for goal in goals))
-
-
-def show(turns: dict[str, Turns], goals: list[Goal], seconds: float) -> None:
-    """Two tables."""
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    table = Table(title=f"ms per frame, medians; {hardware()}, {THREADS} threads", caption=f"load averages: {load}")
-    for column in ("", "engine", "quartiles", "whole (CPU)", "decoding", "conversion", "other"):
-        table.add_column(column, justify="left" if not column else "right")
-    for name, turn in turns.items():
-        low, _, high = statistics.quantiles(turn.engine, n=4)
-        cells = [statistics.median(v) if v else None for v in (turn.whole, turn.decode, turn.convert, turn.other)]
-        table.add_row(
-            name,
-            f"{statistics.median(turn.engine) * 1e3:.2f}",
-            f"{low * 1e3:.2f} to {high * 1e3:.2f}",
-            *("" if cell is None else f"{cell * 1e3:.2f}" for cell in cells),
-        )
-    console = Console(width=130)
-    console.print(table)
-    result = Table(title=f"goals ({seconds:.0f} s in all)")
-    for column in ("", "measured", "goal", ""):
-        result.add_column(column)
-    for goal in goals:
-        result.add_row(goal.what, f"{goal.value:.3f}", goal.text, "yes" if goal.good else "[red]NO[/red]")
-    console.print(result)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,7 @@
 runs all contenders in turn within one process and prints medians. Weights are random: they do not change the speed. Exit
 status 1 if eight applications under Max-Sharing take more than 1.15 times the engine time of one.
 
-A neighbour on the machine only ever adds time, and adds it to whoever is running: so contenders run in a new order each round,
-short ones several times, and ratios are those of the lower quartiles.
+Contenders run in a new order each round, short ones several times; ratios are those of medians.
 """
 
 import argparse
@@ -111,8 +110,8 @@ def run_in_turn(contenders: dict[str, Contender], pixels: Pixels, *, rounds: int
 
 
 def times_one(seconds: dict[str, list[float]], name: str) -> float:
-    """The lower quartile of its times, in those of one application."""
-    return float(np.percentile(seconds[name], 25) / np.percentile(seconds[ONE], 25))
+    """The median of its times, in that of one application."""
+    return float(np.median(seconds[name]) / np.median(seconds[ONE]))
 
 
 def print_table(seconds: dict[str, list[float]], *, threads: int) -> None:

@@ -18,12 +18,12 @@ from threading import Event, Thread
 from typing import TextIO
 
 from mainstream.errors import InputError, MainstreamError, OperationError
+from mainstream.memory import check_memory
 from mainstream.schedule import Schedule
 from mainstream_runner.active import LoadedSchedule, StemEngine, same_stream
 from mainstream_runner.allocator import release_freed_memory
 from mainstream_runner.blobs import Blobs
 from mainstream_runner.engine import Engine
-from mainstream_runner.memory import check_memory
 from mainstream_runner.pipeline import Pipeline
 from mainstream_runner.plans import fastest_first, stream_plans
 from mainstream_runner.prepare import SCHEDULE_FILE, WORK_FILE

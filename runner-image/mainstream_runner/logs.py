@@ -7,12 +7,16 @@ Redaction is last before rendering, so it sees tracebacks, too.
 import logging
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, TextIO
 
 import structlog
+from rich.console import RenderableType
 from structlog.typing import EventDict, Processor
+
+from mainstream.cli.output import Format, Lines, Output, Steps
 
 HIDDEN = "***"
 _SECRET_WORDS = {"password", "passwd", "passphrase", "token", "authorization", "secret", "cookie", "credentials"}
@@ -36,6 +40,31 @@ _IN_TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 _DEEPEST = 32
 """Levels of nested values; what lies deeper is left out."""
+
+
+class LoggedOutput(Output):
+    """A verb's words as log records instead of lines for a person."""
+
+    def __init__(self, form: Format) -> None:
+        super().__init__(form)
+        self._log = structlog.stdlib.get_logger("mainstream.runner")
+
+    def say(self, message: str, **fields: object) -> None:
+        """An ``info`` record."""
+        self._log.info(message, **fields)
+
+    def warn(self, message: str, **fields: object) -> None:
+        """A ``warning`` record."""
+        self._log.warning(message, **fields)
+
+    def summarize(self, plain: Mapping[str, Any], table: Callable[[], RenderableType]) -> None:  # noqa: ARG002 - for people
+        """An ``info`` record with all figures."""
+        self._log.info("summary", **plain)
+
+    @contextmanager
+    def progress(self) -> Iterator[Steps]:
+        """Records, never bars."""
+        yield Lines(self.say)
 
 
 def set_up(*, json: bool, level: int = logging.INFO, stream: TextIO | None = None) -> None:

@@ -48,11 +48,11 @@ class Outlets:
         self._open_things.close()
 
     def write(self, record: Mapping[str, Any]) -> None:
-        """Give it to all of them."""
-        for sink in self._direct:
-            sink.write(record)
+        """Give it to all of them, to the durable queues first: what was seen elsewhere is delivered, whatever happens then."""
         if self._deliveries is not None:
             self._deliveries.write(record)
+        for sink in self._direct:
+            sink.write(record)
 
     def prepare(self, schedule: Schedule) -> None:
         """Another schedule will run: serve its sinks, and those of apps that leave until their last events are written.

@@ -86,8 +86,8 @@ def _record(
 ) -> "list[Recorded]":
     from random import random
 
+    from mainstream_runner.backoff import BackOff
     from mainstream_runner.clock import SystemClock
-    from mainstream_runner.sources.backoff import BackOff
     from mainstream_runner.sources.camera import ConnectionLostError, camera
     from mainstream_runner.sources.recording import record_file
 

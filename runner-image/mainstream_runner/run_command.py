@@ -84,13 +84,20 @@ def run(app: typer.Typer) -> None:
                 "--probes", help="HOST:PORT for /metrics (Prometheus), /healthz and /readyz; no pictures there."
             ),
         ] = None,
+        logs: Annotated[
+            Literal["text", "json"],
+            typer.Option("--logs", help="Messages as lines for a person, or as JSON records; standard error."),
+        ] = "text",
         secrets: SecretsOption = None,
         store: StoreOption = DEFAULT_STORE,
         output: OutputOption = Format.TABLE,
     ) -> None:
         """Run applications on this machine's streams; events as CloudEvents, one JSON object a line."""
-        require("runner", "av", "ai_edge_litert")
-        out = Output(output)
+        require("runner", "av", "ai_edge_litert", "structlog")
+        from mainstream_runner.logs import LoggedOutput, set_up
+
+        set_up(json=logs == "json")
+        out = LoggedOutput(output) if logs == "json" else Output(output)
         if (filename is None) == (schedule is None):
             raise InputError(
                 "give exactly one of --filename and --schedule", remedy="mainstream run -f MANIFESTS [--events FILE]"

@@ -7,6 +7,7 @@ from pathlib import Path
 from random import random
 from threading import Event
 
+from mainstream.memory import check_memory
 from mainstream.schedule import Schedule
 from mainstream_runner.allocator import release_freed_memory
 from mainstream_runner.blobs import Blobs
@@ -15,7 +16,6 @@ from mainstream_runner.convert import SwscaleConvert
 from mainstream_runner.engine import Engine
 from mainstream_runner.engines import engine_named
 from mainstream_runner.exchange import Exchange, Refusal
-from mainstream_runner.memory import check_memory
 from mainstream_runner.outlets import Outlets
 from mainstream_runner.pipeline import Pipeline, Watch
 from mainstream_runner.plans import fastest_first, stream_plans

@@ -91,8 +91,12 @@ def run_schedule(out: Output, schedule: Schedule, options: Options) -> int:
                 graphs,
                 sink=outlets,
                 watch=open_things.enter_context(_progress(out, sources)),
-                taken=lambda new: out.say(f"schedule {new.digest[7:19]} runs: {len(new.apps)} apps"),
-                refused=lambda refusal: out.warn(f"the new schedule is refused: {refusal.reason}; the old one runs on"),
+                taken=lambda new: out.say(
+                    f"schedule {new.digest[7:19]} runs: {len(new.apps)} apps", schedule=new.digest, apps=len(new.apps)
+                ),
+                refused=lambda refusal: out.warn(
+                    f"the new schedule is refused: {refusal.reason}; the old one runs on", reason=refusal.reason
+                ),
             )
         )
         open_things.enter_context(_shown(out, ready, recent, outlets, options))
@@ -134,9 +138,10 @@ def _shown(out: Output, ready: Started, recent: RecentEvents, outlets: Outlets, 
 
 def _tell(out: Output, stream: str, connection: Connection) -> None:
     if connection.phase == "Connected":
-        out.say(f"stream {stream!r}: connected")
+        out.say(f"stream {stream!r}: connected", stream=stream, phase=connection.phase)
     else:
-        out.warn(f"stream {stream!r}: {connection.phase}: {connection.message}; trying again")
+        message = f"stream {stream!r}: {connection.phase}: {connection.message}; trying again"
+        out.warn(message, stream=stream, phase=connection.phase)
 
 
 def _events(file: Path | None) -> AbstractContextManager[Sink]:
@@ -164,7 +169,7 @@ def _told(out: Output, summary: Summary, interrupt: Interrupt, *, to_file: bool)
     if to_file and out.form is Format.JSON:
         out.result(summary.plain(), summary.table)
     else:
-        out.messages.print(summary.table())
+        out.summarize(summary.plain(), summary.table)
     for warning in summary.warnings():
         out.warn(warning)
     if interrupt.exit_status:

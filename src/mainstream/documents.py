@@ -20,6 +20,8 @@ from pydantic.alias_generators import to_camel
 
 from mainstream.errors import InputError
 
+NOT_SHOWN = "not_shown"
+"""The type of a validation error whose value must not be repeated."""
 _FAULTS_TOLD = 100
 """More faults than this are counted only: nobody reads them, and a hostile document can have millions."""
 
@@ -118,6 +120,8 @@ def validation_text(error: ValidationError) -> str:
             message = "unknown field"
         elif item["type"] == "missing":
             message = "required field is missing"
+        elif item["type"] == NOT_SHOWN:
+            pass
         elif not isinstance(item["input"], Mapping | list | tuple) and repr(item["input"]) not in message:
             message = f"{message}, got {item['input']!r}"
         clauses.append(f"{path}: {message}")

@@ -114,3 +114,14 @@ def test_a_cache_needs_a_limit_that_can_be_read(h264, live_schedule, runner, tmp
     with runner(file, "--cache", str(tmp_path / "cache"), "--cache-limit", "lots") as run:
         assert run.finish() == 2
     assert "--cache-limit" in run.messages
+
+
+def test_logs_as_records(h264, live_schedule, runner) -> None:
+    """``--logs json``: every line is a record, from the first message to the summary."""
+    with runner(live_schedule(looped(h264(seconds=4))), "--logs", "json") as run:
+        run.event("event.started", app="default/app-0")
+        assert run.stop() == 143
+    records = [json.loads(line) for line in run.messages.splitlines()]
+    summary = next(record for record in records if record["event"] == "summary")
+    assert summary["apps"][0]["analysed"] > 0
+    assert {record["level"] for record in records} == {"info"}

@@ -127,7 +127,12 @@ def test_tokens(store: Any, start_registry: Any, authority: Any, tmp_path: Path)
 
     class Tokens(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            scopes = tuple(parse_qs(urlsplit(self.path).query).get("scope", []))
+            # The registry names the actions of a scope in the order of a map of its own.
+            scopes = tuple(
+                repository + ":" + ",".join(sorted(actions.split(",")))
+                for scope in parse_qs(urlsplit(self.path).query).get("scope", [])
+                for repository, _, actions in [scope.rpartition(":")]
+            )
             both = base64.b64encode(b"gate:correct horse").decode()
             right = self.headers.get("Authorization") == f"Basic {both}"
             asked.append(scopes)

@@ -156,21 +156,19 @@ def test_very_many_sinks_that_left_are_not_kept(deliver: Any, make_app: Any, mak
 def test_a_schedule_with_a_bad_sink_is_refused_and_the_old_one_goes_on(
     receiver: Any, deliver: Any, make_app: Any, make_record: Any, until: Any
 ) -> None:
-    """The message names app and sink, and not the password."""
+    """The message names app, sink and field."""
     deliveries = deliver(make_app("red-car", _hook(receiver)))
-    bad = make_app("bus", _hook(receiver), {"mqtt": {"url": "mqtt://ann:hunter2@broker", "topic": "bus"}})
-    with pytest.raises(InputError, match=r"app traffic/bus: sinks\[1\]") as caught:
+    bad = make_app("bus", _hook(receiver), {"mqtt": {"url": "mqtt://broker", "topic": "bus/#"}})
+    with pytest.raises(InputError, match=r"app traffic/bus: sinks\[1\]: topic"):
         deliveries.exchange([bad])
-    assert "hunter2" not in str(caught.value)
-    assert "secretRef" in str(caught.value)
     deliveries.write(make_record(0))
     until(lambda: receiver.numbers == [0], "the old one delivers")
 
 
 def test_a_bad_sink_leaves_no_folder_behind(deliver: Any, make_app: Any, tmp_path: Path) -> None:
     """Refused before anything is touched."""
-    with pytest.raises(InputError, match="secretRef"):
-        deliver(make_app("bus", {"webhook": {"url": "http://ann:hunter2@hook"}}))
+    with pytest.raises(InputError, match="port"):
+        deliver(make_app("bus", {"webhook": {"url": "http://hook:99999"}}))
     assert not (tmp_path / "queue").exists()
 
 

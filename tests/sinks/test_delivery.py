@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from mainstream_runner.backoff import BackOff
 from mainstream_runner.sinks.delivery import Delivery
 from mainstream_runner.sinks.link import RecordRefusedError, SinkAwayError
 from mainstream_runner.sinks.queue import Queue
 from mainstream_runner.sinks.store import Channel
-from mainstream_runner.sources.backoff import BackOff
 
 CHANNEL = Channel(app="traffic/red-car", key="k", sink="{}")
 

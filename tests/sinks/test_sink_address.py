@@ -38,18 +38,18 @@ def test_an_address_is_read(sink: Sink, host: str, port: int, tls: bool, text: s
     assert (found.host, found.port, found.tls, found.text) == (host, port, tls, text)
 
 
-@pytest.mark.parametrize("url", ["mqtt://user:hunter2@broker", "mqtts://hunter2@broker:8883"])
-def test_credentials_in_a_brokers_address_are_refused(url: str) -> None:
-    """The message says where they belong, and does not repeat them."""
-    with pytest.raises(InputError, match=r"sinks\[0\].*\n.*secretRef") as caught:
-        _read(_mqtt(url))
-    assert "hunter2" not in str(caught.value)
-
-
-def test_credentials_in_a_webhooks_address_are_refused() -> None:
-    """The same for HTTP."""
-    with pytest.raises(InputError, match="secretRef") as caught:
-        _read(Sink(webhook=Webhook(url="https://user:hunter2@hook.example/")))
+@pytest.mark.parametrize(
+    "sink",
+    [
+        {"mqtt": {"url": "mqtt://user:hunter2@broker", "topic": "a"}},
+        {"mqtt": {"url": "mqtts://hunter2@broker:8883", "topic": "a"}},
+        {"webhook": {"url": "https://user:hunter2@hook.example/"}},
+    ],
+)
+def test_credentials_in_an_address_are_refused(sink: dict[str, dict[str, str]]) -> None:
+    """The message names the field, says where they belong, and does not repeat them."""
+    with pytest.raises(InputError, match=r"sinks\[0\].*url.*secretRef") as caught:
+        Sink.from_plain(sink, where="sinks[0]")
     assert "hunter2" not in str(caught.value)
 
 
@@ -62,7 +62,6 @@ def test_credentials_in_a_webhooks_address_are_refused() -> None:
         ("mqtt://broker/topic", "ends after the port"),
         ("mqtt://bro ker", "space"),
         ("mqtt://broker\x00", "control"),
-        ("mqtt://[::1", "url"),
     ],
 )
 def test_a_brokers_address_that_is_none_is_refused(url: str, words: str) -> None:

@@ -10,7 +10,7 @@ import typer
 from mainstream.basednn import Preprocessing
 from mainstream.documents import sha256
 from mainstream.errors import InputError
-from mainstream.resources.edgenode import Device, File, Http, Rtsp, Source
+from mainstream.resources.edgenode import File, Source
 from mainstream.schedule import Schedule, ScheduledApp, ScheduledStream, Stem
 from mainstream_runner import run_command
 
@@ -101,20 +101,10 @@ def test_a_file_that_is_no_video_is_named(tmp_path: Path, name: str, words: str)
     assert not (tmp_path / "events.jsonl").exists()
 
 
-@pytest.mark.parametrize(
-    ("source", "field"),
-    [
-        (Source(rtsp=Rtsp(url="rtsp://10.0.0.7/stream1")), "source.rtsp"),
-        (Source(http=Http(url="http://10.0.0.7/stream1")), "source.http"),
-        (Source(device=Device(path="/dev/video0")), "source.device"),
-        (Source(file=File(pvc="claim/path")), "source.file.pvc"),
-    ],
-)
-def test_a_source_that_is_no_file_is_named(tmp_path: Path, source: Source, field: str) -> None:
-    """What this command line cannot open is said with the field."""
-    with pytest.raises(InputError, match="files only") as caught:
-        run_schedule(tmp_path, schedule_of(source))
-    assert field in str(caught.value)
+def test_a_volume_claim_is_none_on_a_command_line(tmp_path: Path) -> None:
+    """The field, and what to write instead."""
+    with pytest.raises(InputError, match=r"stream 'north': source\.file\.pvc: .*\n.*path"):
+        run_schedule(tmp_path, schedule_of(Source(file=File(pvc="claim/path"))))
 
 
 def test_a_schedule_without_apps_is_refused(tmp_path: Path) -> None:

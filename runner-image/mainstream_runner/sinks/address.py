@@ -2,7 +2,7 @@
 
 Rules:
 
-* no credential stands in an address: a manifest is no secret. Who writes ``user:password@`` is told of ``secretRef``;
+* no credential stands in an address: a manifest is no secret, and its type refuses them;
 * what is shown to others (``Address.text``) has no query, because receivers put tokens there; six digits of its hash stand
   for it, so that two sinks of an app never look alike;
 * ``{edgeNode}`` in a topic is the edge node's name: one manifest runs on many boxes, and each has an availability of its own.
@@ -77,17 +77,9 @@ def _split(url: str, *, where: object) -> SplitResult:
     if not url.isprintable() or " " in url:
         raise InputError("url: has a space or a control character", where=where)
     try:
-        parts = urlsplit(url)
+        return urlsplit(url)
     except ValueError as error:
         raise InputError(f"url: {error}", where=where) from None
-    if "@" in parts.netloc:
-        raise InputError(
-            "url: a user name or password stands in the address, where everyone can read it",
-            where=where,
-            remedy="Remove it (and change the password); put it into a Secret with the keys username and password, "
-            "and name that Secret in secretRef.",
-        )
-    return parts
 
 
 def _host(parts: SplitResult, *, where: object) -> tuple[str, int]:

@@ -24,6 +24,7 @@ from typing import Any, Self
 from mainstream.errors import InputError
 from mainstream.resources.app import Sink
 from mainstream.schedule import ScheduledApp
+from mainstream_runner.backoff import BackOff
 from mainstream_runner.board import SinkState
 from mainstream_runner.clock import Clock
 from mainstream_runner.events import EVENT_ENDED, EVENT_STARTED
@@ -35,7 +36,6 @@ from mainstream_runner.sinks.mqtt import MqttLink
 from mainstream_runner.sinks.queue import REFUSED, Limits, Queue
 from mainstream_runner.sinks.store import Channel
 from mainstream_runner.sinks.webhook import WebhookLink
-from mainstream_runner.sources.backoff import BackOff
 
 DRAIN_SECONDS = 5.0
 LEAVING_SECONDS = 3600.0

@@ -8,11 +8,11 @@ sink that is there gets what is new at once. No record is held but the one that 
 import threading
 from collections.abc import Callable, Iterable
 
+from mainstream_runner.backoff import BackOff
 from mainstream_runner.clock import Clock
 from mainstream_runner.sinks.link import Link, RecordRefusedError, SinkAwayError
 from mainstream_runner.sinks.queue import Entry, Queue
 from mainstream_runner.sinks.store import Channel
-from mainstream_runner.sources.backoff import BackOff
 
 Wait = Callable[[threading.Event, float | None], bool]
 """``threading.Event.wait``, or a test's own: return when the event is set or the seconds are over."""

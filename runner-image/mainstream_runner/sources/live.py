@@ -13,10 +13,10 @@ from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
 from threading import Event
 
+from mainstream_runner.backoff import BackOff
 from mainstream_runner.board import StreamPhase
 from mainstream_runner.clock import Clock
 from mainstream_runner.frames import Frame, Interruption
-from mainstream_runner.sources.backoff import BackOff
 from mainstream_runner.sources.camera import Camera, CameraConnection, ConnectionLostError
 from mainstream_runner.sources.source import Connection, SourceInfo, StreamEnd, Wanted, everything
 from mainstream_runner.sources.timeline import Timeline

@@ -81,12 +81,16 @@ def begin_events_csv(folder: Path) -> Path | None:
 
 
 class _Writer:
-    """Copies packets into a file from the first key frame on; its timestamps start at 0."""
+    """Copies packets into a file from the first key frame on; its timestamps start at 0 and always grow.
+
+    A camera's timestamps go back when its clock is set: RTSP does that with the first report after the connection.
+    """
 
     def __init__(self, path: Path, suffix: str, video: VideoStream) -> None:
         self._path = path
         self._video = video
         self._first: int | None = None
+        self._newest, self._interval = -1, 1
         self.frames = 0
         self.seconds = 0.0
         try:
@@ -102,6 +106,10 @@ class _Writer:
             if not packet.is_keyframe:
                 return
             self._first = packet.dts
+        if packet.dts - self._first <= self._newest:
+            self._first = packet.dts - self._newest - self._interval
+        decoded = packet.dts - self._first
+        self._newest, self._interval = decoded, max(1, decoded - self._newest)
         reached = float((packet.pts - self._first) * packet.time_base)
         packet.dts -= self._first
         packet.pts -= self._first

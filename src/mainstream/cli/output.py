@@ -57,14 +57,18 @@ class Output:
         else:
             self.results.print(table())
 
-    def say(self, message: str) -> None:
-        """A line for the person who watches."""
+    def say(self, message: str, **fields: object) -> None:  # noqa: ARG002 - see the docstring
+        """A line for the person who watches. ``fields`` are for structured logs; the message says them, too."""
         self.messages.print(message, markup=False)
 
-    def warn(self, message: str) -> None:
-        """A warning: the work goes on."""
+    def warn(self, message: str, **fields: object) -> None:  # noqa: ARG002 - as in ``say``
+        """A warning: the work goes on. ``fields`` as in ``say``."""
         self.messages.print("warning: ", style="yellow", end="")
         self.messages.print(message, markup=False)
+
+    def summarize(self, plain: Mapping[str, Any], table: Callable[[], RenderableType]) -> None:  # noqa: ARG002 - logs take it
+        """What a long work came to, where standard output is another's."""
+        self.messages.print(table())
 
     @contextmanager
     def progress(self) -> Iterator["Steps"]:
@@ -80,7 +84,7 @@ class Output:
             with Progress(*columns, console=self.messages) as bars:
                 yield _Bars(bars)
         else:
-            yield _Lines(self.say)
+            yield Lines(self.say)
 
 
 class Steps(Protocol):
@@ -102,11 +106,14 @@ class _Bars:
         return advance
 
 
-class _Lines:
+class Lines:
+    """Progress where no bar can be drawn: a line for each finished one and each tenth of a long one."""
+
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
 
     def start(self, description: str, total: int) -> Callable[..., None]:
+        """See ``Steps``."""
         done = 0
 
         def advance(steps: int = 1) -> None:

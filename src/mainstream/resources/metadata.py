@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
-from mainstream.documents import Document
+from mainstream.documents import NOT_SHOWN, Document
 
 API_VERSION = "mainstream.dev/v1alpha1"
 ApiVersion = Literal["mainstream.dev/v1alpha1"]
@@ -32,7 +33,9 @@ class Metadata(Document):
 def without_credentials(url: str) -> str:
     """The URL; ``ValueError`` if it holds a user name or password: manifests are kept in repositories, and shown."""
     if "@" in urlsplit(url).netloc:
-        raise ValueError("the URL holds a user name or password: put them into a Secret and name it")
+        raise PydanticCustomError(
+            NOT_SHOWN, "the URL holds a user name or password: put them into a Secret and name that in a secretRef"
+        )
     return url
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from mainstream.errors import InputError
+from mainstream.memory import LEVEL_BYTES, MIB, PROCESS_BYTES, STREAM_BYTES, check_memory, planned_bytes
 from mainstream.schedule import Schedule
-from mainstream_runner.memory import LEVEL_BYTES, MIB, PROCESS_BYTES, STREAM_BYTES, check_memory, planned_bytes
 
 DIGEST = "sha256:" + "a" * 64
 

@@ -1,11 +1,12 @@
 """Does a schedule fit into ``budget.memory``? Planned before its graphs are loaded; too much is refused, with what it takes.
 
-What takes memory are the process, the weights (packed once for all levels of a stem, so their number does not matter: a level
-adds about 2 MB of buffers) and the pictures that decoders and queues hold. While a schedule is exchanged, the graphs of two are
-loaded; those of stems that stay count once.
+What takes memory are the process, the weights and the pictures that decoders and queues hold. LiteRT packs weights once for
+all levels of a stem, and a level adds about 2 MB of buffers; OpenVINO packs them for each level anew. While a schedule is
+exchanged, the graphs of two are loaded; those of stems that stay count once.
 """
 
 from collections.abc import Callable, Iterable
+from fractions import Fraction
 
 from mainstream.errors import InputError
 from mainstream.schedule import Schedule
@@ -21,16 +22,27 @@ LEVEL_BYTES = 4 * MIB
 
 def planned_bytes(schedule: Schedule, size_of: Callable[[str], int], *, also: Iterable[Schedule] = ()) -> int:
     """Resident bytes of a runner with this schedule; ``also`` are loaded at the same time. ``size_of``: a blob's bytes."""
-    stems: dict[tuple[str, ...], int] = {}
+    stems: dict[tuple[tuple[str, Fraction], ...], int] = {}
     streams = 0
     for one in (schedule, *also):
         streams = max(streams, len(one.streams))
         for stem in one.stems:
             apps = [app for app in one.apps if app.stem == stem.name]
-            blobs = (*(segment.digest for segment in stem.segments), *(app.branch_digest for app in apps))
-            stems[blobs] = LEVEL_BYTES * len({app.fps for app in apps})
-    weights = sum(size_of(digest) for blobs in stems for digest in blobs)
-    return PROCESS_BYTES + STREAM_BYTES * streams + weights + sum(stems.values())
+            pieces = (
+                *((segment.digest, segment.fps) for segment in stem.segments),
+                *((app.branch_digest, app.fps) for app in apps),
+            )
+            stems[pieces] = _stem_bytes(pieces, {app.fps for app in apps}, size_of, packed_once=one.engine == "LiteRT")
+    return PROCESS_BYTES + STREAM_BYTES * streams + sum(stems.values())
+
+
+def _stem_bytes(
+    pieces: Iterable[tuple[str, Fraction]], rates: set[Fraction], size_of: Callable[[str], int], *, packed_once: bool
+) -> int:
+    def copies(fps: Fraction) -> int:
+        return 1 if packed_once else sum(fps >= rate for rate in rates)
+
+    return sum(size_of(digest) * copies(fps) for digest, fps in pieces) + LEVEL_BYTES * len(rates)
 
 
 def check_memory(schedule: Schedule, size_of: Callable[[str], int], *, also: Iterable[Schedule] = ()) -> None:
@@ -45,4 +57,5 @@ def check_memory(schedule: Schedule, size_of: Callable[[str], int], *, also: Ite
 
 
 def _mib(number: int) -> str:
+    """Rounded up."""
     return f"{-(-number // MIB)}Mi"

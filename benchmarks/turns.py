@@ -1,0 +1,114 @@
+"""A turn of each contender on the same frames: ours through the runner's own pipeline, a peer's in a plain loop."""
+
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from peers import Contender
+from workload import FPS
+
+from mainstream.schedule import Schedule
+from mainstream_runner.clock import SystemClock
+from mainstream_runner.convert import SwscaleConvert
+from mainstream_runner.pipeline import Pipeline
+from mainstream_runner.sources.file import FileSource
+from mainstream_runner.stems import StemExecutor
+
+CHUNK = 15
+"""Frames in a turn."""
+
+
+@dataclass(slots=True)
+class Turns:
+    """Of a contender, by turn: seconds per frame. ``other`` is CPU outside engine, decoding and conversion (ours only)."""
+
+    engine: list[float] = field(default_factory=list)
+    whole: list[float] = field(default_factory=list)
+    decode: list[float] = field(default_factory=list)
+    convert: list[float] = field(default_factory=list)
+    other: list[float] = field(default_factory=list)
+
+
+class Nowhere:
+    """A sink."""
+
+    def write(self, record: Any) -> None:
+        """Forget it."""
+
+
+class TimedStem:
+    """A stem whose calls' wall and thread seconds are counted."""
+
+    def __init__(self, inner: StemExecutor) -> None:
+        self._inner = inner
+        self.wall = self.thread = 0.0
+
+    def run(self, pixels: Any, due: int) -> Any:
+        wall, thread = time.perf_counter(), time.thread_time()
+        try:
+            return self._inner.run(pixels, due)
+        finally:
+            self.thread += time.thread_time() - thread
+            self.wall += time.perf_counter() - wall
+
+    def close(self) -> None:
+        """The stem is closed by whoever opened it."""
+
+
+def our_turn(schedule: Schedule, stems: dict[str, TimedStem], turns: Turns) -> None:
+    """The runner's own pipeline over the first frames of the video."""
+    for stem in stems.values():
+        stem.wall = stem.thread = 0.0
+    cpu = time.process_time()
+    source = schedule.streams[0].source.file
+    assert source is not None
+    assert source.path is not None
+    with Chunk(Path(source.path), capture_fps=FPS) as frames:
+        thread = time.thread_time()
+        pipeline = Pipeline(
+            schedule,
+            sources={schedule.streams[0].name: frames},
+            engines=stems,
+            convert=SwscaleConvert,
+            sink=Nowhere(),
+            clock=SystemClock(),
+            stop=threading.Event(),
+        )
+        pipeline.run()
+        loop = time.thread_time() - thread - sum(stem.thread for stem in stems.values())
+    ingest = next(iter(pipeline.readers.all.values())).ingest
+    whole = time.process_time() - cpu
+    turns.engine.append(sum(stem.wall for stem in stems.values()) / CHUNK)
+    turns.whole.append(whole / CHUNK)
+    turns.decode.append(ingest.decode_seconds / CHUNK)
+    turns.convert.append(ingest.convert_seconds / CHUNK)
+    reader = ingest.thread_seconds - ingest.decode_seconds - ingest.convert_seconds
+    turns.other.append((loop + reader) / CHUNK)
+
+
+class Chunk(FileSource):
+    """The first frames of a file."""
+
+    def frames(self, wanted: Any = None) -> Any:
+        """As ``FileSource``'s, so many of them."""
+        for number, frame in enumerate(super().frames(wanted)):
+            yield frame
+            if number + 1 == CHUNK:
+                return
+
+
+def peer_turn(video: Path, wanted: Any, run: Contender, turns: Turns) -> None:
+    """A plain loop, one decoding and one conversion for all of the peer's networks: more than most peers have."""
+    cpu = time.process_time()
+    spent = 0.0
+    convert = SwscaleConvert()
+    with Chunk(video, capture_fps=FPS) as frames:
+        for frame in frames.frames(lambda _seconds: True):
+            pixels = convert(frame.picture, wanted)
+            began = time.perf_counter()
+            run(pixels)
+            spent += time.perf_counter() - began
+    turns.engine.append(spent / CHUNK)
+    turns.whole.append((time.process_time() - cpu) / CHUNK)
