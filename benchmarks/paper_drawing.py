@@ -114,7 +114,7 @@ def _looks(figures: dict[str, Figure]) -> Any:
         *figure.line("Equations 1 to 4", MODEL, "published code"),
         "--",
         color=colours["correlation 0.6"],
-        label="correlation 0.6, as the published code counts looks",
+        label="correlation 0.6, looks as\nthe published code counts them",
     )
     left.set(title="(a) Equations 1 to 4", ylabel="recall")
     shades = dict(zip(figure.series("corrected", MODEL), ("#1f6fb2", "#d9822b", "#a02c5a"), strict=True))
@@ -123,14 +123,14 @@ def _looks(figures: dict[str, Figure]) -> Any:
         right.plot(
             *figure.line("corrected", SIMULATED, series), "o", color=colour, markerfacecolor="none", markersize=5
         )
-    right.plot([], [], "o", color="black", markerfacecolor="none", label="simulated, 100,000 events each")
+    right.plot([], [], "o", color="black", markerfacecolor="none", label="simulated")
     right.set(title="(b) corrected, with the frames that the sampler takes")
     for axes in (left, right):
         axes.axvline(1.0, color="black", linewidth=0.8, linestyle=":")
         axes.set(xscale="log", xlabel="frames per second (dotted: one look per event)", ylim=(0, 1.02))
         axes.set_xticks([0.1, 0.2, 0.5, 1, 2, 5, 10, 15], ["0.1", "0.2", "0.5", "1", "2", "5", "10", "15"])
         axes.minorticks_off()
-        axes.legend(fontsize=8, loc="lower right")
+        axes.legend(fontsize=8, loc="upper left", frameon=False)
     canvas.suptitle(
         "Figure 5: recall by sample rate; events of one second, p = 0.72, 15 frames per second", fontsize=10.5
     )
