@@ -1,11 +1,11 @@
 """The paper's figures from their points. Colour says which policy or series, the kind of line whose number it is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from paper_rows import GREEDY, MODEL, OPTIMUM, PAPER, SIMULATED, Figure
+from paper_rows import CORRECTED, GREEDY, MODEL, OPTIMUM, PAPER, SIMULATED, Figure
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -64,16 +64,6 @@ def _legend(canvas: Any) -> None:
     canvas.legend(handles=handles, loc="outside lower center", ncols=6, frameon=False, fontsize=8.5)
 
 
-def _row(panels: Sequence[str], figure: Figure, title: str, xlabel: str) -> Any:
-    canvas, row = plt.subplots(1, len(panels), figsize=(3.6 * len(panels), 3.6), layout="constrained")
-    for axes, panel in zip(row, panels, strict=True):
-        _policies(axes, figure, panel)
-        axes.set(xlabel=xlabel)
-    canvas.suptitle(title, fontsize=10.5)
-    _legend(canvas)
-    return canvas
-
-
 def _sharing(figures: dict[str, Figure]) -> Any:
     figure = figures["fig4"]
     canvas, (left, right) = plt.subplots(1, 2, figsize=(10.2, 4.0), layout="constrained")
@@ -114,7 +104,7 @@ def _looks(figures: dict[str, Figure]) -> Any:
         *figure.line("Equations 1 to 4", MODEL, "published code"),
         "--",
         color=colours["correlation 0.6"],
-        label="correlation 0.6, looks as\nthe published code counts them",
+        label="0.6, published code",
     )
     left.set(title="(a) Equations 1 to 4", ylabel="recall")
     shades = dict(zip(figure.series("corrected", MODEL), ("#1f6fb2", "#d9822b", "#a02c5a"), strict=True))
@@ -138,8 +128,19 @@ def _looks(figures: dict[str, Figure]) -> Any:
 
 
 def _policies_by_apps(figures: dict[str, Figure]) -> Any:
-    title = "Figure 6: three policies at budget 150 (7.2 whole MobileNets per second)"
-    return _row(("f1", "rel_acc", "fps"), figures["fig6"], title, "applications")
+    panels = ("f1", "rel_acc", "fps")
+    canvas, row = plt.subplots(1, 4, figsize=(13, 3.6), layout="constrained")
+    for axes, panel in zip(row, panels, strict=False):
+        _policies(axes, figures["fig6"], panel)
+    for policy, (_, colour) in POLICIES.items():
+        row[3].plot(*figures["fig6_corrected"].line("f1", CORRECTED, policy), color=colour, **STYLES[OPTIMUM])
+    row[3].set(ylim=(0, 1.02), ylabel="mean event F1", title="corrected model, same rates for all")
+    for axes in row:
+        axes.set(xlabel="applications")
+        axes.title.set_fontsize(9)
+    canvas.suptitle("Figure 6: three policies at budget 150 (7.2 whole MobileNets per second)", fontsize=10.5)
+    _legend(canvas)
+    return canvas
 
 
 def _balance(figures: dict[str, Figure]) -> Any:
@@ -186,14 +187,14 @@ def _voting(figures: dict[str, Figure]) -> Any:
     figure = figures["fig9"]
     tasks = [task for task in ("train", "pedestrian") if figure.series(task, PAPER)]
     canvas, rows = plt.subplots(len(tasks), 2, figsize=(10.2, 3.4 * len(tasks)), layout="constrained", sharey=True)
-    shades = plt.get_cmap("plasma")
+    shades = plt.get_cmap("turbo")
     for row, task in zip(rows, tasks, strict=True):
         for axes, source, title in zip(
             row, (PAPER, OPTIMUM), ("as published", "optimum, with the stem's right cost"), strict=True
         ):
             for votes in figure.series(task, OPTIMUM):
                 best = votes == "best"
-                colour = "black" if best else shades((int(votes) - 1) / 7.5)
+                colour = "black" if best else shades((int(votes) - 0.5) / 7)
                 style = {"linestyle": ":", "linewidth": 2.2} if best else {"linewidth": 1.4}
                 label = "best of all" if best else f"{votes} vote" + "s" * (votes != "1")
                 axes.plot(*figure.line(task, source, votes), color=colour, label=label, **style)

@@ -25,6 +25,8 @@ GREEDY = "authors' greedy"
 """Their scheduler, run by us on those of their workloads that are published."""
 OPTIMUM = "optimum"
 """Proven, under the same model of F1 and the same costs, on the same workloads."""
+CORRECTED = "corrected optimum"
+"""Proven, under the corrected model of F1."""
 MODEL = "model"
 SIMULATED = "simulated"
 
