@@ -11,17 +11,15 @@ import argparse
 import importlib.util
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from integer_program import IntegerProgram
-from rich.console import Console
-from rich.table import Table
+from solver_rows import Row, aside, show, timed
 from workloads import DEFAULT_VECTORS, App, Vectors, files
 
 from mainstream.scheduling.problem import AppOptions, Objective, Problem, Result
@@ -41,55 +39,6 @@ STREAMS = {(8, 4): 300, (30, 8): 500, (100, 8): 800, (1000, 8): 2000}
 GAP = 1e-3
 HIGHS_GOALS = {10: 10, 20: 50, 30: 50}
 """How many times as long HiGHS takes at least, as a geometric mean."""
-
-
-@dataclass(slots=True)
-class Row:
-    """Times of one kind of instance in seconds; ``ratio`` is another contender's time over ours, on the same instance."""
-
-    name: str
-    goal: str = ""
-    seconds: list[float] = field(default_factory=list)
-    boxes: list[int] = field(default_factory=list)
-    gaps: list[float] = field(default_factory=list)
-    ratios: list[float] = field(default_factory=list)
-    wrong: int = 0
-    capped: int = 0
-    """Instances on which the other contender ran into its limit: their ratio is a lower bound."""
-
-    def add(self, result: Result, seconds: float) -> None:
-        self.seconds.append(seconds)
-        self.boxes.append(result.boxes)
-        self.gaps.append(0.0 if result.proven else (result.bound or np.inf) - result.mean_f1)
-
-    @property
-    def plain(self) -> dict[str, Any]:
-        """Milliseconds."""
-        quartiles = np.percentile(self.seconds, [25, 50, 75]) * 1e3
-        return {
-            "name": self.name,
-            "goal": self.goal,
-            "instances": len(self.seconds),
-            "meanMs": 1e3 * float(np.mean(self.seconds)),
-            "lowerQuartileMs": float(quartiles[0]),
-            "medianMs": float(quartiles[1]),
-            "upperQuartileMs": float(quartiles[2]),
-            "worstMs": 1e3 * max(self.seconds),
-            "meanBoxes": float(np.mean(self.boxes)),
-            "proven": sum(gap == 0 for gap in self.gaps),
-            "worstGap": max(self.gaps),
-            "wrong": self.wrong,
-            "ratioGeometricMean": float(np.exp(np.mean(np.log(self.ratios)))) if self.ratios else None,
-            "ratioMedian": float(np.median(self.ratios)) if self.ratios else None,
-            "capped": self.capped,
-        }
-
-
-def timed(function: Callable[[], Any]) -> tuple[Any, float]:
-    """What it returns, and the seconds that it took."""
-    started = time.perf_counter()
-    answer = function()
-    return answer, time.perf_counter() - started
 
 
 def check(row: Row, result: Result, optimum: float | None) -> None:
@@ -132,15 +81,14 @@ class Bench:
         if not self._wanted(name):
             return
         mean, worst = GOALS.get(count, (None, None))
-        row = Row(name, goal=f"mean {mean}, worst {worst} ms" if mean else "")
+        goals = [f"mean {mean}, worst {worst} ms"] if mean else []
+        row = Row(name, goal=", ".join([*goals, "ratio at least 1"] if self.prototype else goals))
         for problem, expected in self._instances(count, most=self.workloads):
             result, seconds = timed(lambda problem=problem: solve(problem))
             row.add(result, seconds)
             check(row, result, expected["optimal_mean_f1"])
             if self.prototype is not None:
                 row.ratios.append(self._prototype(problem) / seconds)
-        if self.prototype is not None:
-            row.goal += ", ratio 1 to 2"
         yield row
 
     def _prototype(self, problem: Problem) -> float:
@@ -234,27 +182,6 @@ class Bench:
         )
 
 
-def show(rows: list[Row]) -> None:
-    table = Table("instances", "n", "mean ms", "quartiles", "worst", "boxes", "proven", "gap", "ratio", "goal")
-    for row in rows:
-        plain = row.plain
-        ratio = plain["ratioGeometricMean"]
-        table.add_row(
-            row.name + (f" ({row.wrong} WRONG)" if row.wrong else ""),
-            f"{plain['instances']}",
-            f"{plain['meanMs']:.1f}",
-            f"{plain['lowerQuartileMs']:.1f} {plain['medianMs']:.1f} {plain['upperQuartileMs']:.1f}",
-            f"{plain['worstMs']:.0f}",
-            f"{plain['meanBoxes']:.1f}",
-            f"{plain['proven']}",
-            f"{plain['worstGap']:.4f}",
-            "" if ratio is None else f"{ratio:.2f}" + (f", {row.capped} capped" if row.capped else ""),
-            row.goal,
-        )
-    Console(width=150).print(table)
-    print("ratio: geometric mean of the other contender's time over ours (prototype, HiGHS), or as the name says")
-
-
 def load_prototype(folder: Path) -> Any:
     """``exact_numpy.py``, if it is there."""
     path = folder / "exact_numpy.py"
@@ -287,9 +214,10 @@ def main() -> int:
         only=arguments.only,
     )
     rows = []
-    for row in bench.rows():
-        rows.append(row)
-        print(f"{row.name}: {row.plain['meanMs']:.1f} ms", file=sys.stderr, flush=True)
+    with aside():
+        for row in bench.rows():
+            rows.append(row)
+            print(f"{row.name}: {row.plain['meanMs']:.1f} ms", file=sys.stderr, flush=True)
     if arguments.output == "json":
         print(json.dumps([row.plain for row in rows], indent=2))
     else:
