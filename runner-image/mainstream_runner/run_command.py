@@ -16,6 +16,7 @@ from mainstream_runner.options import SecretsOption
 
 if TYPE_CHECKING:
     from mainstream.schedule import Schedule
+    from mainstream_runner.page.server import PageOptions
 
 FAILED = 1
 
@@ -84,6 +85,28 @@ def run(app: typer.Typer) -> None:
                 "--probes", help="HOST:PORT for /metrics (Prometheus), /healthz and /readyz; no pictures there."
             ),
         ] = None,
+        web: Annotated[
+            str | None,
+            typer.Option(
+                "--web",
+                help="HOST:PORT for the web page: pictures, events, what is shared. 127.0.0.1:8080, for example.",
+            ),
+        ] = None,
+        web_token: Annotated[
+            Path | None,
+            typer.Option("--web-token", help="File with the token that the page asks for; needed beyond this machine."),
+        ] = None,
+        web_tls_cert: Annotated[
+            Path | None, typer.Option("--web-tls-cert", help="The page's certificate with its chain, PEM.")
+        ] = None,
+        web_tls_key: Annotated[Path | None, typer.Option("--web-tls-key", help="The certificate's key, PEM.")] = None,
+        web_trusted_proxy: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--web-trusted-proxy",
+                help="Address or network of a proxy that asks its users for passwords itself; may be repeated.",
+            ),
+        ] = None,
         logs: Annotated[
             Literal["text", "json"],
             typer.Option("--logs", help="Messages as lines for a person, or as JSON records; standard error."),
@@ -123,8 +146,29 @@ def run(app: typer.Typer) -> None:
                 folder=cache, limit_bytes=_bytes(cache_limit), credentials=registry_credentials, ca=registry_ca
             ),
             probes=probes,
+            page=_page(
+                web, token=web_token, certificate=web_tls_cert, key=web_tls_key, proxies=web_trusted_proxy or []
+            ),
         )
         raise typer.Exit(run_schedule(out, planned, options))
+
+
+def _page(
+    address: str | None, *, token: Path | None, certificate: Path | None, key: Path | None, proxies: list[str]
+) -> "PageOptions | None":
+    from mainstream_runner.page.server import PageOptions
+    from mainstream_runner.serving import Tls
+
+    if (certificate is None) != (key is None):
+        raise InputError("--web-tls-cert and --web-tls-key belong together: one of them is missing")
+    if address is None:
+        if token or certificate or proxies:
+            raise InputError(
+                "there is no page without --web", remedy="Add --web HOST:PORT, for example 127.0.0.1:8080."
+            )
+        return None
+    tls = Tls(certificate=certificate, key=key) if certificate and key else None
+    return PageOptions(address=address, token=token, tls=tls, proxies=tuple(proxies))
 
 
 def _bytes(text: str) -> int:

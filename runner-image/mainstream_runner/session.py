@@ -15,6 +15,7 @@ from mainstream_runner.clock import SystemClock
 from mainstream_runner.health import serve_probes
 from mainstream_runner.interrupts import Interrupt, interrupts
 from mainstream_runner.outlets import Outlets
+from mainstream_runner.page.server import PageOptions, serve_page
 from mainstream_runner.running import Run, Started, loaded_graphs, opened_streams, started
 from mainstream_runner.secrets import Secrets
 from mainstream_runner.sinks.jsonl import JsonLinesFile, Sink, StandardOutput
@@ -47,6 +48,7 @@ class Options:
     real_time: bool | None
     cache: CacheOptions | None
     probes: str | None
+    page: PageOptions | None
 
 
 def run_schedule(out: Output, schedule: Schedule, options: Options) -> int:
@@ -127,12 +129,15 @@ def _blobs(out: Output, schedule: Schedule, options: Options, interrupt: Interru
 
 @contextmanager
 def _shown(out: Output, ready: Started, recent: RecentEvents, outlets: Outlets, options: Options) -> Iterator[None]:
-    """The probes and metrics, while the run goes on."""
+    """The probes, the metrics and the web page, while the run goes on."""
     board = RunBoard(ready.pipeline, ready.exchange, recent, outlets, SystemClock())
     with ExitStack() as open_things:
         if options.probes is not None:
             url = open_things.enter_context(serve_probes(board, options.probes))
-            out.say(f"metrics and probes: {url}")
+            out.say(f"metrics and probes: {url}", url=url)
+        if options.page is not None:
+            url = open_things.enter_context(serve_page(board, options.page, warn=out.warn))
+            out.say(f"web page: {url}", url=url)
         yield
 
 
