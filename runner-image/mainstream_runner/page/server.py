@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -33,7 +34,7 @@ HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",  # with "no-referrer" browsers send the login form with the origin "null"
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
@@ -95,7 +96,7 @@ class _Site:
                 Route("/api/feed", self._feed),
                 Route("/api/streams/{name}/picture", self._picture),
             ],
-            exception_handlers={404: lambda _request, _error: _error(404, "there is nothing here")},
+            exception_handlers={HTTPException: _no_such_thing},
         )
 
     async def _page(self, request: Request) -> Response:
@@ -224,6 +225,12 @@ def _file(name: str, status: int = 200) -> Response:
 
 def _json(value: object) -> Response:
     return Response(json.dumps(value), media_type="application/json", headers=HEADERS)
+
+
+async def _no_such_thing(_request: Request, error: Exception) -> Response:
+    """No such address, or not by that method."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return _error(status, "there is nothing here" if status == 404 else "this is not the way to ask here")
 
 
 def _error(status: int, message: str) -> Response:
