@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ class Bench:
         goals = [f"mean {mean}, worst {worst} ms"] if mean else []
         row = Row(name, goal=", ".join([*goals, "ratio at least 1"] if self.prototype else goals))
         for problem, expected in self._instances(count, most=self.workloads):
-            result, seconds = timed(lambda problem=problem: solve(problem))
+            result, seconds = timed(partial(solve, problem))
             row.add(result, seconds)
             check(row, result, expected["optimal_mean_f1"])
             if self.prototype is not None:
@@ -105,7 +106,7 @@ class Bench:
             return
         row = Row(name, goal=f"ratio {HIGHS_GOALS[count]}")
         for problem, expected in self._instances(count, most=min(self.workloads, self.highs)):
-            result, seconds = timed(lambda problem=problem: solve(problem))
+            result, seconds = timed(partial(solve, problem))
             row.add(result, seconds)
             check(row, result, expected["optimal_mean_f1"])
             theirs = IntegerProgram(problem, undominated=True).solve(seconds=self.cap)
@@ -127,8 +128,8 @@ class Bench:
                 ten = vectors.problem(workload, "legacy", rates=TEN_RATES)
                 for budget in (100.0, 150.0, 250.0):
                     of_ten, of_many = (replace(problem, budget=budget) for problem in (ten, many))
-                    _, short = timed(lambda problem=of_ten: solve(problem))
-                    result, seconds = timed(lambda problem=of_many: solve(problem))
+                    _, short = timed(partial(solve, of_ten))
+                    result, seconds = timed(partial(solve, of_many))
                     row.add(result, seconds)
                     row.ratios.append(seconds / short)
             yield row
@@ -142,7 +143,7 @@ class Bench:
             if self._wanted(name) and 30 in self.files:
                 row = Row(name, goal=goal)
                 for problem, _ in self._instances(30, most=self.workloads):
-                    row.add(*timed(lambda problem=problem, objective=objective: solve(problem, objective)))
+                    row.add(*timed(partial(solve, problem, objective)))
                 yield row
 
     def _thousand(self) -> Iterator[Row]:
@@ -151,7 +152,7 @@ class Bench:
             for seed in range(min(3, self.workloads)):
                 for budget in (400.0, 1000.0, 3000.0):
                     problem = self._drawn(1000, 1, budget=budget, seed=seed)
-                    row.add(*timed(lambda problem=problem: solve(problem)))
+                    row.add(*timed(partial(solve, problem)))
             yield row
 
     def _streams(self, apps: int, streams: int) -> Iterator[Row]:
@@ -161,7 +162,7 @@ class Bench:
             for seed in range(min(5, self.workloads)):
                 for share in (75, 150, 250):
                     problem = self._drawn(apps, streams, budget=share * streams**0.8, seed=seed)
-                    row.add(*timed(lambda problem=problem: solve(problem)))
+                    row.add(*timed(partial(solve, problem)))
             yield row
 
     def _drawn(self, apps: int, streams: int, *, budget: float, seed: int) -> Problem:

@@ -96,7 +96,7 @@ def narrowed(scores: NDArray[Any], way: Way) -> NDArray[Any]:
         scores = scores[:, :, way.threshold : way.threshold + 1]
     if way.votes is not None:
         scores = scores[..., way.votes - 1 : way.votes]
-    return np.maximum(np.ascontiguousarray(scores.max((2, 3))), 0.0)
+    return np.asarray(np.maximum(np.ascontiguousarray(scores.max((2, 3))), 0.0))
 
 
 def measured(path: Path, workloads: int) -> dict[str, dict[float, float]]:

@@ -45,18 +45,18 @@ def best_choice(value: Array, cost: Array, *, room: float, price: float, floor: 
     steps: list[tuple[Indices, Indices]] = []
     for step, app in enumerate(several, start=1):
         here = np.flatnonzero(near[app])
-        costs = np.add.outer(spent, cost[app, here]).ravel()
-        values = np.add.outer(gained, value[app, here]).ravel()
+        costs = np.add.outer(cost[app, here], spent).ravel()
+        values = np.add.outer(value[app, here], gained).ravel()
         hope = values + later_best[step] + price * (room - costs)
         kept = np.flatnonzero((costs + later_cost[step] <= room) & (hope > floor))
-        kept = kept[np.lexsort((-values[kept], costs[kept]))]
+        kept = kept[np.argsort(costs[kept], kind="stable")]  # each option's costs rise already: runs that are merged
         highest = np.maximum.accumulate(values[kept])
         kept = kept[np.append(True, highest[1:] > highest[:-1])[: len(kept)]]
         if len(kept) == 0:
             return None
         if len(kept) > _MOST_PARTIAL:
             raise TooManyChoicesError
-        steps.append((kept // len(here), here[kept % len(here)]))
+        steps.append((kept % len(spent), here[kept // len(spent)]))
         spent, gained = costs[kept], values[kept]
     at = len(spent) - 1
     if spent[at] > room or gained[at] <= floor:

@@ -82,7 +82,9 @@ def _mean(problem: Problem, known: Iterable[tuple[Choice, ...]], limits: Limits)
         candidates.append(tuple(choices[at] for at in range(len(problem.apps))))
     bound = best.bound if best is not None else sum(app.weight * float(app.f1.max()) for app in problem.apps)
     if best is None or bound > best.value + 2 * PROVEN * total:
-        candidates += [*known, _cheapest(problem)]
+        candidates += known
+    if not candidates:
+        candidates.append(_cheapest(problem))
     values = [_value(problem, choices) for choices in candidates]
     value = max(values)
     return _Answer(
