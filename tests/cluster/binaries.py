@@ -1,0 +1,41 @@
+"""Where the cluster's programs come from: Kubernetes and etcd built by ``tools/cluster-tools.sh``, the rest from Debian."""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+SOURCES = Path(__file__).parent / "kubernetes"
+"""The Go module that the programs are built from: versions are in its go.mod."""
+
+PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl")
+
+
+def cache() -> Path:
+    """The folder of everything that is built once, outside of the tree."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mainstream" / "cluster"
+
+
+def built() -> Path:
+    """The folder of the programs that are built from these very sources."""
+    key = hashlib.sha256(b"".join((SOURCES / name).read_bytes() for name in ("go.mod", "go.sum", "kube.go")))
+    return cache() / f"bin-{key.hexdigest()[:12]}"
+
+
+def are_built() -> bool:
+    """Whether tests of the cluster can run."""
+    return all((built() / name).exists() for name in PROGRAMS)
+
+
+def binary(name: str) -> Path:
+    """One of ``PROGRAMS``."""
+    path = built() / name
+    assert path.exists(), f"{path} is not there: run `sh tools/cluster-tools.sh` (five minutes, once)"
+    return path
+
+
+def program(name: str, package: str) -> str:
+    """A program of Debian."""
+    path = shutil.which(name)
+    assert path is not None, f"{name} is not there: apt-get install {package}"
+    return path

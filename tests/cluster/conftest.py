@@ -1,0 +1,49 @@
+"""A real API server, and a real cluster, for the tests of this folder; both are gone afterwards, however it ends.
+
+The tests run where ``tools/cluster-tools.sh`` has built Kubernetes, or where somebody asks for them (``pytest tests/cluster``,
+``pytest -m cluster``): then they fail, and say what to do, where something is missing.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .binaries import are_built
+from .control_plane import ControlPlane, start_control_plane
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line("markers", "cluster: needs a real API server or cluster (tools/cluster-tools.sh)")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave this folder alone where Kubernetes is not built and nobody asked for these tests."""
+    if collection_path.is_relative_to(HERE) and not are_built() and not _asked_for(config):
+        return True
+    return None
+
+
+def _asked_for(config: pytest.Config) -> bool:
+    named = ((config.invocation_params.dir / argument.split("::")[0]).resolve() for argument in config.args)
+    return "cluster" in config.option.markexpr.split() or any(path.is_relative_to(HERE) for path in named)
+
+
+@pytest.fixture(scope="session")
+def bare_apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """An API server that nobody has told anything; etcd holds what it is told until the session ends."""
+    plane = start_control_plane(tmp_path_factory.mktemp("apiserver"))
+    yield plane
+    plane.processes.stop()
+
+
+@pytest.fixture(scope="session")
+def apiserver(bare_apiserver: ControlPlane) -> ControlPlane:
+    """An API server that has our CRDs."""
+    bare_apiserver.did("apply", "--server-side", "--filename", ROOT / "crds")
+    bare_apiserver.did("wait", "--for=condition=Established", "--timeout=30s", "--filename", ROOT / "crds")
+    return bare_apiserver

@@ -1,0 +1,271 @@
+"""What is said about wrong resources: by the API server, and by the command line for the same mistake.
+
+Both name the same field, but for the few mistakes where a row gives two.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from .control_plane import ControlPlane
+from .manifests import APP, GONE, NODE, PROFILE, changed, faults, refusals
+
+pytestmark = pytest.mark.cluster
+
+STREAM = "spec.streams.0"
+NAMED_TWICE = [{**NODE["spec"]["streams"][0]}, {**NODE["spec"]["streams"][0]}]
+
+# What is wrong: the manifest, the field that is changed, its value; what the server says; what the command line says.
+MISTAKES: dict[str, tuple[Mapping[str, Any], str, object, str, str]] = {
+    "an unknown field": (
+        APP, "spec.evnts", ["x"],
+        'unknown field "spec.evnts"',
+        'spec.evnts: unknown field; did you mean "events"?',
+    ),
+    "a field is missing": (
+        APP, "spec.stream", GONE,
+        "spec.stream: Required value",
+        "spec.stream: required field is missing",
+    ),
+    "neither training nor package": (
+        APP, "spec.training", GONE,
+        "spec: Invalid value: give exactly one of training and package",
+        "spec: give exactly one of training and package",
+    ),
+    "both training and package": (
+        APP, "spec.package", {"reference": "registry.example/traffic/red-car"},
+        "spec: Invalid value: give exactly one of training and package",
+        "spec: give exactly one of training and package",
+    ),
+    "edge nodes by name and by label": (
+        APP, "spec.edgeNodes.matchLabels", {},
+        "spec.edgeNodes: Invalid value: give exactly one of matchNames and matchLabels",
+        "spec.edgeNodes: give exactly one of matchNames and matchLabels",
+    ),
+    "no edge node": (
+        APP, "spec.edgeNodes.matchNames", [],
+        "spec.edgeNodes.matchNames: Invalid value: 0: spec.edgeNodes.matchNames in body should have at least 1 items",
+        "spec.edgeNodes.matchNames: expected an entry or more",
+    ),
+    "a reference and an architecture": (
+        APP, "spec.training.baseDnn.reference", "base/mobilenet",
+        "spec.training.baseDnn: Invalid value: give exactly one of reference and architecture",
+        "spec.training.baseDnn: give exactly one of reference and architecture",
+    ),
+    "a reference with details": (
+        APP, "spec.training.baseDnn", {"reference": "base/mobilenet", "alpha": "0.5"},
+        "spec.training.baseDnn: Invalid value: a reference says everything: leave alpha, inputSize, weights and precision out",
+        "spec.training.baseDnn: a reference says everything: leave alpha, inputSize, weights and precision out",
+    ),
+    "an unknown architecture": (
+        APP, "spec.training.baseDnn.architecture", "VGG",
+        'spec.training.baseDnn.architecture: Unsupported value: "VGG": supported values: "MobileNet", "ResNet50", "InceptionV3"',
+        "spec.training.baseDnn.architecture: expected 'MobileNet', 'ResNet50' or 'InceptionV3', got 'VGG'",
+    ),
+    "no word that branchpoints knows": (
+        APP, "spec.training.branchpoints", "all",
+        "spec.training.branchpoints: Invalid value: ",
+        "spec.training.branchpoints: expected 'Auto' or a list, got 'all'",
+    ),
+    "branchpoints that are no names": (
+        APP, "spec.training.branchpoints", [7],
+        "spec.training.branchpoints: Invalid value: ",
+        "spec.training.branchpoints[0]: expected a string, got 7",
+    ),
+    "branchpoints that are a number": (
+        APP, "spec.training.branchpoints", 7,
+        "spec.training.branchpoints: Invalid value: ",
+        "spec.training.branchpoints: expected 'Auto' or a list, got 7",
+    ),
+    "branchpoints that are true": (
+        APP, "spec.training.branchpoints", True,
+        "spec.training.branchpoints: Invalid value: ",
+        "spec.training.branchpoints: expected 'Auto' or a list, got True",
+    ),
+    "branchpoints that are a mapping": (
+        APP, "spec.training.branchpoints", {"conv_pw_1": True},
+        "spec.training.branchpoints: Invalid value: ",
+        "spec.training.branchpoints: expected 'Auto' or a list, got a mapping",
+    ),
+    "an integer that is text": (
+        APP, "spec.training.epochs", "many",
+        'spec.training.epochs: Invalid value: "string": spec.training.epochs in body must be of type integer: "string"',
+        "spec.training.epochs: expected an integer, got 'many'",
+    ),
+    "too few epochs": (
+        APP, "spec.training.epochs", 0,
+        "spec.training.epochs: Invalid value: 0: spec.training.epochs in body should be greater than or equal to 1",
+        "spec.training.epochs: expected greater than or equal to 1, got 0",
+    ),
+    "an event twice": (
+        APP, "spec.events", ["car", "car"],
+        'spec.events[1]: Duplicate value: "car"',
+        "spec: the event 'car' is named twice in events",
+    ),
+    "background as an event": (
+        APP, "spec.events", ["background"],
+        'spec.events: Invalid value: "background" is the label of everything that is no event; it cannot be an event',
+        "spec: 'background' is the label of everything that is no event; it cannot be an event",
+    ),
+    "a sink of two kinds": (
+        APP, "spec.sinks", [{"mqtt": {"url": "mqtt://b", "topic": "t"}, "webhook": {"url": "https://h"}}],
+        "spec.sinks[0]: Invalid value: give exactly one of mqtt and webhook",
+        "spec.sinks[0]: give exactly one of mqtt and webhook",
+    ),
+    "a password in a sink's URL": (
+        APP, "spec.sinks", [{"mqtt": {"url": "mqtt://me:secret@broker", "topic": "t"}}],
+        "spec.sinks[0].mqtt.url: Invalid value: "
+        "the URL holds a user name or password: put them into a Secret and name it",
+        "spec.sinks[0].mqtt.url: the URL holds a user name or password: put them into a Secret and name it",
+    ),
+    "a sink with another protocol": (
+        APP, "spec.sinks", [{"webhook": {"url": "ftp://h"}}],
+        "spec.sinks[0].webhook.url: Invalid value: expected a URL that begins with http:// or https://",
+        "spec.sinks[0].webhook.url: expected it to match pattern",
+    ),
+    "a profile without its rate": (
+        APP, "spec.eventProfile", {key: value for key, value in PROFILE.items() if key != "correlationFps"},
+        "spec.eventProfile.correlationFps: Required value",
+        "spec.eventProfile.correlationFps: required field is missing",
+    ),
+    "a threshold that is no tenth": (
+        APP, "spec.threshold", 10,
+        "spec.threshold: Invalid value: expected Auto or an integer from 1 to 9",
+        "spec.threshold: expected 'Auto' or expected less than or equal to 9",
+    ),
+    "a stream's name that is no DNS label": (
+        NODE, f"{STREAM}.name", "North",
+        'spec.streams[0].name: Invalid value: "North": spec.streams[0].name in body should match',
+        "spec.streams[0].name: expected a name of lower-case letters, digits and '-', not at its ends",
+    ),
+    "two streams of one name": (
+        NODE, "spec.streams", NAMED_TWICE,
+        "spec.streams[1]: Duplicate value: ",
+        "spec: two streams have the same name, 'north'",
+    ),
+    "no source": (
+        NODE, f"{STREAM}.source", {},
+        "spec.streams[0].source: Invalid value: give exactly one of rtsp, http, file and device",
+        "spec.streams[0].source: give exactly one of rtsp, http, file and device",
+    ),
+    "two sources": (
+        NODE, f"{STREAM}.source.device", {"path": "/dev/video0"},
+        "spec.streams[0].source: Invalid value: give exactly one of rtsp, http, file and device",
+        "spec.streams[0].source: give exactly one of rtsp, http, file and device",
+    ),
+    "a file twice": (
+        NODE, f"{STREAM}.source", {"file": {"path": "a.mp4", "pvc": "claim/a.mp4"}},
+        "spec.streams[0].source.file: Invalid value: give exactly one of path and pvc",
+        "spec.streams[0].source.file: give exactly one of path and pvc",
+    ),
+    "a password in a camera's URL": (
+        NODE, f"{STREAM}.source.rtsp.url", "rtsp://admin:secret@10.0.0.7/stream1",
+        "spec.streams[0].source.rtsp.url: Invalid value: "
+        "the URL holds a user name or password: put them into a Secret and name it",
+        "spec.streams[0].source.rtsp.url: the URL holds a user name or password: put them into a Secret and name it",
+    ),
+    "a camera with another protocol": (
+        NODE, f"{STREAM}.source.rtsp.url", "http://10.0.0.7",
+        "spec.streams[0].source.rtsp.url: Invalid value: expected a URL that begins with rtsp:// or rtsps://",
+        "spec.streams[0].source.rtsp.url: expected it to match pattern",
+    ),
+    "a float": (
+        NODE, f"{STREAM}.captureFps", 12.5,
+        "spec.streams[0].captureFps: Invalid value: ",
+        'spec.streams[0].captureFps: expected an exact number: write it in quotes, "12.5"',
+    ),
+    "a crop past the picture": (
+        NODE, f"{STREAM}.views.0.crop", ["0.8", "0", "0.3", "1"],
+        "spec.streams[0].views[0]: Invalid value: "
+        "the crop reaches past the picture: left + width and top + height must be at most 1",
+        "spec.streams[0].views[0]: the crop reaches past the picture: left + width and top + height must be at most 1",
+    ),
+    "a crop of nothing": (
+        NODE, f"{STREAM}.views.0.crop", ["0.8", "0", "0", "1"],
+        "spec.streams[0].views[0]: Invalid value: the crop's width and height must be positive",
+        "spec.streams[0].views[0]: the crop's width and height must be positive",
+    ),
+    "an unknown objective": (
+        NODE, "spec.objective", "Best",
+        'spec.objective: Unsupported value: "Best": supported values: "MeanF1", "MaxMinF1", "MaxMinThenMeanF1"',
+        "spec.objective: expected 'MeanF1', 'MaxMinF1' or 'MaxMinThenMeanF1', got 'Best'",
+    ),
+    "cores that are none": (
+        NODE, "spec.budget.cpu", "lots",
+        'spec.budget.cpu: Invalid value: expected cores such as "2" or "500m", more than 0 and at most 1024',
+        'spec.budget.cpu: expected a quantity such as "2", "500m" or "1Gi", got \'lots\'',
+    ),
+    "no threads": (
+        NODE, "spec.runtime.threads", 0,
+        "spec.runtime.threads: Invalid value: 0: spec.runtime.threads in body should be greater than or equal to 1",
+        "spec.runtime.threads: expected greater than or equal to 1, got 0",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_named_with_its_field(apiserver: ControlPlane, mistake: str) -> None:
+    """The server's message and the command line's."""
+    manifest, path, value, by_server, by_command_line = MISTAKES[mistake]
+    wrong = changed(manifest, path, value)
+    with apiserver.client() as client:
+        said = refusals(client, wrong)
+    assert any(_plain(message).startswith(by_server) or by_server in message for message in said), said
+    assert any(message.startswith(by_command_line) for message in faults(wrong)), faults(wrong)
+
+
+def _plain(message: str) -> str:
+    return message
+
+
+CLUSTER_ONLY: dict[str, tuple[Mapping[str, Any], str, object, str]] = {
+    "a digest that is none": (
+        APP, "spec.training.baseDnn", {"reference": "registry.example/base/mobilenet@sha256:12"},
+        "spec.training.baseDnn.reference: Invalid value: expected sha256: and 64 hexadecimal digits after '@'",
+    ),
+    "a package's digest that is none": (
+        changed(APP, "spec.training", GONE), "spec.package", {"reference": "registry.example/red-car@latest"},
+        "spec.package.reference: Invalid value: expected sha256: and 64 hexadecimal digits after '@'",
+    ),
+    "a toleration that Kubernetes does not have": (
+        APP, "spec.training.tolerations", [{"operator": "Perhaps"}],
+        'spec.training.tolerations[0].operator: Unsupported value: "Perhaps": supported values: "Exists", "Equal"',
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", CLUSTER_ONLY)
+def test_a_mistake_that_only_the_server_sees_so_early(apiserver: ControlPlane, mistake: str) -> None:
+    """The command line finds these when it uses the field."""
+    manifest, path, value, by_server = CLUSTER_ONLY[mistake]
+    with apiserver.client() as client:
+        said = refusals(client, changed(manifest, path, value))
+    assert any(message.startswith(by_server) for message in said), said
+
+
+GOOD: dict[str, tuple[Mapping[str, Any], str, object]] = {
+    "branchpoints by name": (APP, "spec.training.branchpoints", ["conv_pw_9", "pooled"]),
+    "branchpoints left to the trainer": (APP, "spec.training.branchpoints", "Auto"),
+    "a reference by digest": (APP, "spec.training.baseDnn", {"reference": f"registry.example/b@sha256:{'0' * 64}"}),
+    "a reference by name": (APP, "spec.training.baseDnn", {"reference": "base/mobilenet-1.0-128"}),
+    "all edge nodes": (APP, "spec.edgeNodes", {"matchLabels": {}}),
+    "resources": (APP, "spec.training.resources", {"limits": {"nvidia.com/gpu": 1, "memory": "8Gi"}}),
+    "a Secret for the camera": (NODE, f"{STREAM}.source.rtsp.credentialsSecretRef", {"name": "north-camera"}),
+    "an @ in a path": (NODE, f"{STREAM}.source.rtsp.url", "rtsp://10.0.0.7/user@domain?a=b@c"),
+    "a device": (NODE, f"{STREAM}.source", {"device": {"path": "/dev/video0"}}),
+    "no namespace but those with a label": (NODE, "spec.allowedNamespaces", {"matchLabels": {"tenant": "yes"}}),
+    "all namespaces": (NODE, "spec.allowedNamespaces", {}),
+    "64 streams": (
+        NODE, "spec.streams",
+        [{"name": f"s-{n}", "source": {"rtsp": {"url": f"rtsp://c/{n}"}}, "captureFps": 15} for n in range(64)],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", GOOD)
+def test_what_is_right_is_taken_by_both(apiserver: ControlPlane, case: str) -> None:
+    """Nothing is refused that the formats allow."""
+    manifest = changed(*GOOD[case])
+    with apiserver.client() as client:
+        assert (faults(manifest), refusals(client, manifest)) == ([], [])
