@@ -50,12 +50,12 @@ def check_memory(schedule: Schedule, size_of: Callable[[str], int], *, also: Ite
     planned = planned_bytes(schedule, size_of, also=also)
     if planned > schedule.memory_bytes:
         raise InputError(
-            f"budget.memory: the schedule takes about {_mib(planned)}, the budget is {_mib(schedule.memory_bytes)}",
+            f"budget.memory: the schedule takes about {mebibytes(planned)}, the budget is {mebibytes(schedule.memory_bytes)}",
             where=f"edge node {schedule.edge_node!r}",
             remedy="Raise budget.memory, or run fewer apps or streams on this box.",
         )
 
 
-def _mib(number: int) -> str:
-    """Rounded up."""
+def mebibytes(number: int) -> str:
+    """Bytes as a manifest writes them, rounded up."""
     return f"{-(-number // MIB)}Mi"

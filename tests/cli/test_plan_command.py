@@ -226,6 +226,24 @@ def test_warnings_say_what_is_unsure(world: World) -> None:
     assert any("app default/car" in one and "cross-validation" in one and "±0.03" in one for one in warnings)
 
 
+def test_memory_that_does_not_hold_all_levels(world: World, edge_node_of: Manifest) -> None:
+    """A level is given up and the loss is told; where no level can go, the plan says that the runner will refuse it."""
+    for name in ("bus", "van"):
+        world.package(f"default/{name}", quality=0.75)  # worse apps get other rates than good ones
+    all_levels = only(world.plan())
+    needed = all_levels["memoryBytes"]
+    assert all_levels["levelsGivenUp"] == 0
+    budget = {"cpu": "2", "utilization": 40}
+    world.write("box.yaml", edge_node_of(budget={**budget, "memory": str(needed - 1)}))
+    fewer = only(world.plan())
+    assert fewer["levelsGivenUp"] == 1
+    assert fewer["memoryBytes"] < needed
+    assert fewer["meanF1"] < all_levels["meanF1"]
+    assert any("does not hold" in one for one in fewer["warnings"])
+    world.write("box.yaml", edge_node_of(budget={**budget, "memory": "64Mi"}))
+    assert any("OutOfMemory" in one for one in only(world.plan())["warnings"])
+
+
 def test_streams_that_take_the_whole_box(world: World) -> None:
     """Then nothing fits, and it is said why."""
     for stream in ("north", "south"):

@@ -10,6 +10,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from mainstream.documents import fraction_text
+from mainstream.memory import mebibytes
 from mainstream.schedule import Schedule, ScheduledApp, Stem, StemSegment
 from mainstream.scheduling.caveats import caveats, needed_for_all, needed_utilization, rejected
 from mainstream.scheduling.planning import Plan, one_per_cent
@@ -85,6 +86,7 @@ def _figures(plan: Plan) -> str:
     lines = [
         f"mean F1 {plan.mean_f1:.3f}, min F1 {plan.min_f1:.3f} ({admitted})",
         f"cost {result.cost:.4f} of budget {assembled.problem.budget:.4f} ({share})",
+        f"memory about {mebibytes(plan.planned_bytes)} of {mebibytes(box.budget.memory)}",
         f"solver {result.solver}: {proof}",
     ]
     if result.price is not None:

@@ -6,6 +6,7 @@ from math import ceil, isinf, isnan
 
 import numpy as np
 
+from mainstream.memory import mebibytes
 from mainstream.scheduling.baselines import restricted
 from mainstream.scheduling.cheapest import cheapest
 from mainstream.scheduling.planning import Plan
@@ -84,6 +85,7 @@ def caveats(plan: Plan) -> Iterator[str]:
             f"IngestTooExpensive: reading the streams takes {assembled.ingest_cores:.2f} of budget.cpu {spec.budget.cpu:g}; "
             "nothing is left for the engine. Use streams of a lower resolution or rate, or give the box more cores"
         )
+    yield from _memory(plan)
     for costs in assembled.costs.values():
         if costs.spread > UNSURE_SPREAD:
             yield (
@@ -104,3 +106,18 @@ def caveats(plan: Plan) -> Iterator[str]:
                 f"app {member.app.key}: its accuracy was measured {how} ({candidate.event_frames} frames of events): "
                 f"p - q is known to ±{candidate.interval:.2f}, so its F1 may be off"
             )
+
+
+def _memory(plan: Plan) -> Iterator[str]:
+    memory = plan.assembled.edge_node.spec.budget.memory
+    if plan.planned_bytes > memory:
+        yield (
+            f"OutOfMemory: the schedule takes about {mebibytes(plan.planned_bytes)}, budget.memory is {mebibytes(memory)}: the "
+            "runner will refuse it. Raise budget.memory, or run fewer apps or streams on this box"
+        )
+    elif plan.fewer_levels is not None:
+        fewer = plan.fewer_levels
+        yield (
+            f"budget.memory {mebibytes(memory)} does not hold {fewer.before} levels (rates of a stem): {fewer.after} are "
+            f"planned, which costs {fewer.lost_f1:.4f} of the mean F1"
+        )

@@ -10,6 +10,7 @@ from typing import TypeVar, get_args
 
 from mainstream.basednn import BaseDnn
 from mainstream.errors import InputError
+from mainstream.memory import planned_bytes
 from mainstream.packages.artifacts import read_base_dnn, read_mpackage
 from mainstream.packages.folder import StoreFolder
 from mainstream.packages.layout import OciLayout
@@ -22,6 +23,7 @@ from mainstream.resources.faults import meant
 from mainstream.resources.manifests import Manifests
 from mainstream.schedule import Schedule
 from mainstream.scheduling.assemble import Assembled, PackagedApp, assemble, budget
+from mainstream.scheduling.levels import Fewer, fit_levels
 from mainstream.scheduling.problem import Objective, Result, Sharing
 from mainstream.scheduling.render import engine, render
 from mainstream.scheduling.solve import DEFAULT_SOLVER, SOLVERS, solve
@@ -36,6 +38,9 @@ class Plan:
     objective: Objective
     result: Result
     schedule: Schedule
+    planned_bytes: int = 0
+    """Of memory, by ``mainstream.memory``; above ``schedule.memory_bytes`` the runner refuses the schedule."""
+    fewer_levels: Fewer | None = None
 
     @property
     def mean_f1(self) -> float:
@@ -140,9 +145,26 @@ def decide(
     wanted = objective_of(assembled, objective)
     how = _named("--sharing", sharing, SHARINGS)
     scheduler = _named("--solver", solver, tuple(SOLVERS))
-    result = solve(assembled.problem, wanted, sharing=how, solver=scheduler)
-    schedule = render(assembled, result, sharing=how, source=_resolved(manifests, assembled.edge_node))
-    return Plan(assembled=assembled, sharing=how, objective=wanted, result=result, schedule=schedule)
+    source, size_of = _resolved(manifests, assembled.edge_node), _sizes(assembled)
+
+    def schedule_of(result: Result) -> Schedule:
+        return render(assembled, result, sharing=how, source=source)
+
+    def fits(result: Result) -> bool:
+        return planned_bytes(schedule_of(result), size_of) <= assembled.edge_node.spec.budget.memory
+
+    solved = solve(assembled.problem, wanted, sharing=how, solver=scheduler)
+    result, fewer = (solved, None) if how == "NoSharing" else fit_levels(assembled.problem, solved, fits)
+    schedule = schedule_of(result)
+    return Plan(
+        assembled=assembled,
+        sharing=how,
+        objective=wanted,
+        result=result,
+        schedule=schedule,
+        planned_bytes=planned_bytes(schedule, size_of),
+        fewer_levels=fewer,
+    )
 
 
 def objective_of(assembled: Assembled, text: str | None) -> Objective:
@@ -251,6 +273,15 @@ def _check_base(manifests: Manifests, layout: OciLayout, app: MainstreamApp, dig
             where=where,
             remedy=f"Train it again: mainstream train -f {manifests.path} --app {app.metadata.name}",
         )
+
+
+def _sizes(assembled: Assembled) -> Callable[[str], int]:
+    """Bytes of each blob that a schedule can name."""
+    sizes: dict[str, int] = {}
+    for member in assembled.members:
+        sizes |= {segment.digest: segment.size for segment in member.base_dnn.config.segments}
+        sizes |= {candidate.branch_digest: candidate.branch_size for candidate in member.candidates}
+    return sizes.__getitem__
 
 
 def _resolved(manifests: Manifests, edge_node: EdgeNode) -> Callable[[Source], Source]:
