@@ -11,6 +11,7 @@ import pytest
 
 from .binaries import are_built
 from .control_plane import ControlPlane, start_control_plane
+from .nodes import Cluster, running_cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
@@ -44,6 +45,18 @@ def bare_apiserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Control
 @pytest.fixture(scope="session")
 def apiserver(bare_apiserver: ControlPlane) -> ControlPlane:
     """An API server that has our CRDs."""
-    bare_apiserver.did("apply", "--server-side", "--filename", ROOT / "crds")
-    bare_apiserver.did("wait", "--for=condition=Established", "--timeout=30s", "--filename", ROOT / "crds")
+    _install_crds(bare_apiserver)
     return bare_apiserver
+
+
+def _install_crds(plane: ControlPlane) -> None:
+    plane.did("apply", "--server-side", "--filename", ROOT / "crds")
+    plane.did("wait", "--for=condition=Established", "--timeout=30s", "--filename", ROOT / "crds")
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A cluster of two nodes, with our CRDs; tests leave both switched on and plugged in."""
+    with running_cluster(2) as cluster:
+        _install_crds(cluster.plane)
+        yield cluster

@@ -52,7 +52,7 @@ class ControlPlane:
         """An HTTPS client with the administrator's rights, for what would take hundreds of kubectl processes."""
         trusted = ssl.create_default_context(cafile=str(self.authority.ca))
         trusted.load_cert_chain(self.authority.folder / "admin.crt", self.authority.folder / "admin.key")
-        return httpx.Client(base_url=self.authority.server, verify=trusted, timeout=60)
+        return httpx.Client(base_url=self.authority.server, verify=trusted, timeout=60, trust_env=False)
 
 
 def free_port() -> int:
@@ -138,6 +138,7 @@ def _start_controllers(plane: ControlPlane) -> None:
         "--use-service-account-credentials",
         "--leader-elect=false",
         "--node-monitor-grace-period=16s",
+        "--bind-address=127.0.0.1",
         f"--secure-port={free_port()}",
     )
     kubeconfig = authority.kubeconfig("scheduler", "system:kube-scheduler")
@@ -146,6 +147,7 @@ def _start_controllers(plane: ControlPlane) -> None:
         binary("kube-scheduler"),
         f"--kubeconfig={kubeconfig}",
         "--leader-elect=false",
+        "--bind-address=127.0.0.1",
         f"--secure-port={free_port()}",
     )
 
