@@ -125,3 +125,40 @@ def test_logs_as_records(h264, live_schedule, runner) -> None:
     summary = next(record for record in records if record["event"] == "summary")
     assert summary["apps"][0]["analysed"] > 0
     assert {record["level"] for record in records} == {"info"}
+
+
+def test_the_page_shows_the_run(h264, live_schedule, runner, free_port) -> None:
+    """Pictures of the stream, the apps' figures and an event as it happens; gone with the runner."""
+    port = free_port()
+    with runner(live_schedule(looped(h264(seconds=4))), "--web", f"127.0.0.1:{port}") as run:
+        run.event("event.started", app="default/app-0")
+
+        def get(path: str) -> bytes:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
+                return answer.read()
+
+        state = json.loads(get("/api/state"))
+        events = json.loads(get("/api/events"))["events"]
+        assert get("/api/streams/stream/picture?width=160").startswith(b"\xff\xd8")
+        assert run.stop() == 143
+    assert state["streams"][0]["phase"] == "Connected"
+    apps = {app["app"]: app for app in state["stems"][0]["apps"]}
+    assert apps["default/app-0"]["analysed"] > 0
+    assert "default/app-0" in {event["app"] for event in events}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--web", "0.0.0.0:0"), "--web-token"),
+        (("--web", "nowhere"), "HOST:PORT"),
+        (("--web-token", "token"), "no page without --web"),
+        (("--web", "127.0.0.1:0", "--web-tls-cert", "cert"), "belong together"),
+        (("--web", "127.0.0.1:0", "--web-tls-cert", "cert", "--web-tls-key", "key"), "cannot be read"),
+    ],
+)
+def test_a_page_for_everybody_is_refused(h264, live_schedule, runner, arguments, words) -> None:
+    """Exit status 2, and what to add."""
+    with runner(live_schedule(looped(h264(seconds=4))), *arguments) as run:
+        assert run.finish() == 2
+    assert words in " ".join(run.messages.split())
