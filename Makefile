@@ -10,7 +10,7 @@ DEBIAN_PACKAGES := skopeo docker-registry mosquitto mosquitto-clients openssl ch
   gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types contracts examples format schema benchmark clean setup setup-demo tools
+.PHONY: help demo test check lint types contracts examples format schema figures benchmark clean setup setup-demo tools
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ schema: setup ## Write docs/schedule.schema.json anew from the types
 format: setup ## Format the code
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format .
+
+figures: setup ## Draw the paper's figures again, ours beside the authors' (docs/paper-figures.md)
+	$(BIN)/python benchmarks/paper_figures.py
 
 benchmark: setup ## Run the quick benchmarks (see benchmarks/README.md for all)
 	$(BIN)/python benchmarks/sharing.py

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from workloads import DEFAULT_VECTORS, Vectors, Workload, f1_of, files, mean_f1, only, whole_rates
+from vectors import DEFAULT_VECTORS, Vectors, Workload, f1_of, files, mean_f1, only, whole_rates
 
 from mainstream.detection import legacy_detection, legacy_looks, voting_miss
 from mainstream.events import EventProfile

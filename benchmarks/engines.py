@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from workload import FPS, POOLED, Workload
+from runner_workload import FPS, POOLED, Workload
 
 from mainstream.schedule import Schedule
 from mainstream_runner.engines import engine_named

@@ -18,7 +18,7 @@ from paper_drawing import draw
 from paper_models import looks, sharing, voting
 from paper_rows import CORRECTED, GREEDY, OPTIMUM, PAPER, Figure, read, write
 from paper_workloads import NUC, RECORDED_DIGITS, SHARINGS, TIGHT, Means, corrected_over_apps, over_apps, over_budgets
-from workloads import DEFAULT_VECTORS
+from vectors import DEFAULT_VECTORS
 
 NAMES = ("fig4", "fig5", "fig6", "fig6_corrected", "fig7", "fig8", "fig9")
 SERIES, OPTIMA = "figures.json", "optimal_means_100workloads.json"

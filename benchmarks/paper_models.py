@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from markov import Configuration
 from paper_rows import GREEDY, MODEL, OPTIMUM, PAPER, SIMULATED, Figure, Point
-from workloads import Vectors, f1_of, files
+from vectors import Vectors, f1_of, files
 
 from mainstream.detection import detection, legacy_detection, legacy_looks
 from mainstream.sampling import rates_on_offer

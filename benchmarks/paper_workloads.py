@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from conformance import slower
 from paper_rows import CORRECTED, GREEDY, OPTIMUM, PAPER, Figure, Point
-from workloads import Vectors, Workload, f1_of, files, only
+from vectors import Vectors, Workload, f1_of, files, only
 
 from mainstream.detection import legacy_detection, legacy_looks
 from mainstream.scheduling.authors import authors_greedy

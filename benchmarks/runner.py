@@ -22,9 +22,9 @@ from typing import Any
 
 from goals import Goal, at_least, at_most, show
 from peers import Peers, together
+from runner_workload import FPS, MAINSTREAM, POOLED, Workload
 from swaps import measure
 from turns import CHUNK, TimedStem, Turns, our_turn, peer_turn
-from workload import FPS, MAINSTREAM, POOLED, Workload
 
 from mainstream.schedule import Schedule
 from mainstream_runner.hardware import hardware

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.progress import Progress
-from workload import MAINSTREAM, Workload
+from runner_workload import MAINSTREAM, Workload
 
 CUTS = [f"conv_pw_{number}" for number in (13, 12, 11, 9, 9, 8, 6, 6)]
 RATES = [Fraction(rate) for rate in (15, 13, 11, 9, 7, 5, 3, 1)]

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from integer_program import IntegerProgram
 from solver_rows import Row, aside, show, timed
-from workloads import DEFAULT_VECTORS, App, Vectors, files
+from vectors import DEFAULT_VECTORS, App, Vectors, files
 
 from mainstream.scheduling.problem import AppOptions, Objective, Problem, Result
 from mainstream.scheduling.solve import solve

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from workload import FPS, Workload
+from runner_workload import FPS, Workload
 
 from mainstream.schedule import Schedule
 from mainstream_runner.blobs import LocalBlobs

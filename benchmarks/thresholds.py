@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
-from workloads import DEFAULT_VECTORS, App, Vectors, whole_rates
+from vectors import DEFAULT_VECTORS, App, Vectors, whole_rates
 
 from mainstream.events import EventProfile
 from mainstream.packages.mpackage import THRESHOLDS

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from peers import Contender
-from workload import FPS
+from runner_workload import FPS
 
 from mainstream.schedule import Schedule
 from mainstream_runner.clock import SystemClock
