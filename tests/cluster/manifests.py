@@ -47,7 +47,10 @@ APP: Mapping[str, Any] = {
 
 PROFILE = {"lengthSeconds": "2.0", "frequency": "0.08", "correlation": "0.11", "correlationFps": "10"}
 
-_KINDS = {"EdgeNode": (EdgeNode, "edgenodes"), "MainstreamApp": (MainstreamApp, "namespaces/default/mainstreamapps")}
+_PLACES = {"EdgeNode": "edgenodes", "MainstreamApp": "namespaces/default/mainstreamapps"}
+
+_MORE = "some validation rules were not checked"
+"""The server adds this to what is wrong with the fields."""
 
 
 def changed(manifest: Mapping[str, Any], path: str, value: object) -> dict[str, Any]:
@@ -68,8 +71,8 @@ def changed(manifest: Mapping[str, Any], path: str, value: object) -> dict[str, 
 
 def parsed(manifest: Mapping[str, Any]) -> EdgeNode | MainstreamApp:
     """The manifest as the Python type; ``FaultyError`` where it is wrong."""
-    model, _ = _KINDS[manifest["kind"]]
-    return parse_resource(model, Located(value=manifest))
+    located = Located(value=manifest)
+    return parse_resource(EdgeNode if manifest["kind"] == "EdgeNode" else MainstreamApp, located)
 
 
 def faults(manifest: Mapping[str, Any]) -> list[str]:
@@ -83,9 +86,8 @@ def faults(manifest: Mapping[str, Any]) -> list[str]:
 
 def sent(client: httpx.Client, manifest: Mapping[str, Any], *, dry_run: bool = True) -> httpx.Response:
     """Create the resource as ``kubectl apply`` does, unknown fields refused; nothing is kept of a dry run."""
-    _, place = _KINDS[manifest["kind"]]
     parameters = {"fieldValidation": "Strict", **({"dryRun": "All"} if dry_run else {})}
-    return client.post(f"/apis/mainstream.dev/v1alpha1/{place}", params=parameters, json=manifest)
+    return client.post(f"/apis/mainstream.dev/v1alpha1/{_PLACES[manifest['kind']]}", params=parameters, json=manifest)
 
 
 def refusals(client: httpx.Client, manifest: Mapping[str, Any]) -> list[str]:
@@ -95,4 +97,5 @@ def refusals(client: httpx.Client, manifest: Mapping[str, Any]) -> list[str]:
         return []
     status = answer.json()
     causes = status.get("details", {}).get("causes", ())
-    return [f"{cause['field']}: {cause['message']}" for cause in causes if "field" in cause] or [status["message"]]
+    told = [f"{cause['field']}: {cause['message']}" for cause in causes if "field" in cause]
+    return [message for message in told if _MORE not in message] or [status["message"]]

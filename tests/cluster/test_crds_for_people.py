@@ -2,7 +2,6 @@
 
 import json
 import re
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -78,28 +77,28 @@ def _plain(path: str) -> str:
 
 
 def test_kubectl_explain_says_what_a_field_is_for(apiserver: ControlPlane) -> None:
-    """As a person reads it."""
+    """As a person reads it; kubectl has no better word for a number that may be text."""
     explained = apiserver.did("explain", "edgenode.spec.streams.captureFps")
-    assert "FIELD: captureFps <IntOrString>" in explained
+    assert "FIELD: captureFps <Object>" in explained
     assert '("12.5", "30000/1001")' in " ".join(explained.split())
 
 
 GOLDEN = {
-    ("en", "default"): """
-        NAME   NODE        APPS   MEAN F1   COST   BUDGET   READY   REASON   AGE
-        box    edge-1      3      0.874     0.71   0.81     False   RunnerNotReporting   AGE
+    ("en", "gate-3", "default"): """
+        NAME    NODE    APPS  MEAN F1  COST  BUDGET  READY  REASON              AGE
+        gate-3  edge-1  3     0.874    0.71  0.81    False  RunnerNotReporting  AGE
     """,
-    ("en", "wide"): """
-        NAME   NODE     APPS   MEAN F1   MIN F1   COST   BUDGET   OBJECTIVE   READY   REASON               AGE
-        box    edge-1   3      0.874     0.801    0.71   0.81     MeanF1      False   RunnerNotReporting   AGE
+    ("en", "gate-3", "wide"): """
+        NAME    NODE    APPS  MEAN F1  MIN F1  COST  BUDGET  OBJECTIVE  READY  REASON              AGE
+        gate-3  edge-1  3     0.874    0.801   0.71  0.81    MeanF1     False  RunnerNotReporting  AGE
     """,
-    ("msa", "default"): """
-        NAME      EDGENODES   BRANCHPOINT   FPS    VOTES   F1           READY   REASON    AGE
-        red-car   49/50       conv_pw_11    3..8   2       0.81..0.90   True    Running   AGE
+    ("msa", "blue-car", "default"): """
+        NAME      EDGENODES  BRANCHPOINT  FPS   VOTES  F1          READY  REASON   AGE
+        blue-car  49/50      conv_pw_11   3..8  2      0.81..0.90  True   Running  AGE
     """,
-    ("msa", "wide"): """
-        NAME     EDGENODES  BRANCHPOINT  FPS   VOTES  F1          STREAM  PACKAGE                 READY  REASON   AGE
-        red-car  49/50      conv_pw_11   3..8  2      0.81..0.90  north   registry.example/r@x    True   Running  AGE
+    ("msa", "blue-car", "wide"): """
+        NAME      EDGENODES  BRANCHPOINT  FPS   VOTES  F1          STREAM  PACKAGE               READY  REASON   AGE
+        blue-car  49/50      conv_pw_11   3..8  2      0.81..0.90  north   registry.example/r@x  True   Running  AGE
     """,
 }
 
@@ -123,7 +122,9 @@ def with_status(apiserver: ControlPlane) -> ControlPlane:
         },
         "conditions": [_condition("Ready", "True", "Running")],
     }
-    for manifest, status in ((NODE, node), (APP, app)):
+    named_node = {**NODE, "metadata": {"name": "gate-3"}}
+    named_app = {**APP, "metadata": {"name": "blue-car", "namespace": "default"}}
+    for manifest, status in ((named_node, node), (named_app, app)):
         apiserver.did("apply", "--server-side", "-f", "-", stdin=json.dumps(manifest))
         apiserver.did(
             *("apply", "--server-side", "--subresource=status", "--field-manager=operator", "-f", "-"),
@@ -136,27 +137,29 @@ def _condition(kind: str, status: str, reason: str) -> dict[str, str]:
     return {"type": kind, "status": status, "reason": reason, "message": "As it is.", "lastTransitionTime": SINCE}
 
 
-@pytest.mark.parametrize(("name", "output"), GOLDEN, ids=lambda part: part)
-def test_kubectl_get_shows_what_the_formats_promise(with_status: ControlPlane, name: str, output: str) -> None:
+@pytest.mark.parametrize(("short", "name", "output"), GOLDEN, ids=lambda part: part)
+def test_kubectl_get_shows_what_the_formats_promise(
+    with_status: ControlPlane, short: str, name: str, output: str
+) -> None:
     """By short name; the columns, in order, and what stands in them."""
     wide = ("--output=wide",) if output == "wide" else ()
-    printed = with_status.did("get", name, *wide)
-    rows = [re.split(r"\s{2,}|\s+(?=\S+$)", line.strip()) for line in printed.strip().splitlines()]
-    golden = textwrap.dedent(GOLDEN[name, output]).strip().splitlines()
-    assert [[*row[:-1], "AGE"] for row in rows] == [re.split(r"\s{2,}", line.strip()) for line in golden]
+    rows = _cells(with_status.did("get", short, name, *wide))
+    assert [[*row[:-1], "AGE"] for row in rows] == _cells(GOLDEN[short, name, output])
+
+
+def _cells(table: str) -> list[list[str]]:
+    return [re.split(r"\s{2,}", line.strip()) for line in table.strip().splitlines()]
 
 
 def test_one_word_lists_everything(with_status: ControlPlane) -> None:
     """`kubectl get mainstream` prints both kinds."""
-    assert sorted(with_status.did("get", "mainstream", "--output=name").split()) == [
-        "edgenode.mainstream.dev/box",
-        "mainstreamapp.mainstream.dev/red-car",
-    ]
+    listed = with_status.did("get", "mainstream", "--output=name").split()
+    assert {"edgenode.mainstream.dev/gate-3", "mainstreamapp.mainstream.dev/blue-car"} <= set(listed)
 
 
 def test_kubectl_wait_understands_the_conditions(with_status: ControlPlane) -> None:
     """`kubectl wait --for=condition=Ready` returns."""
-    with_status.did("wait", "--for=condition=Ready", "--timeout=5s", "msa/red-car")
+    with_status.did("wait", "--for=condition=Ready", "--timeout=5s", "msa/blue-car")
 
 
 @pytest.mark.parametrize("folder", sorted(path for path in (ROOT / "examples").iterdir() if path.is_dir()))

@@ -1,6 +1,6 @@
 """The CRDs and the Python types describe the same resources."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -104,7 +104,7 @@ def test_what_the_server_stores_reads_as_what_was_written(apiserver: ControlPlan
     assert parsed({**stored, "metadata": manifest["metadata"]}).spec == parsed(manifest).spec
 
 
-NUMBERS = {
+NUMBERS: dict[str, tuple[Mapping[str, Any], Sequence[object], Sequence[object]]] = {
     "spec.budget.cpu": (NODE, ["1m", "500m", "0.5", 2, "1024"], ["0", 0, "0m", "1025", "-1", "lots", "2Gi", ""]),
     "spec.budget.utilization": (NODE, [85, "62.5", "0.1", 100], [0, "0", "100.1", 101, "-5", "85%", ""]),
     "spec.budget.memory": (NODE, ["1Gi", "512Mi", 1, "1.5G"], [0, "0Gi", "-1Gi", "1 GB", "much"]),
