@@ -1,4 +1,4 @@
-"""Where the cluster's programs come from: Kubernetes and etcd built by ``tools/cluster-tools.sh``, the rest from Debian."""
+"""Where the cluster's programs come from: built by ``tools/cluster-tools.sh`` or from Debian."""
 
 import hashlib
 import os
@@ -6,9 +6,12 @@ import shutil
 from pathlib import Path
 
 SOURCES = Path(__file__).parent / "kubernetes"
-"""The Go module that the programs are built from: versions are in its go.mod."""
+"""The Go module that the programs are built from: versions are in its go.mod and modules.txt."""
 
-PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl")
+PROGRAMS = (
+    *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl"),
+    *("coredns", "helm"),
+)
 
 
 def cache() -> Path:
@@ -18,7 +21,8 @@ def cache() -> Path:
 
 def built() -> Path:
     """The folder of the programs that are built from these very sources."""
-    key = hashlib.sha256(b"".join((SOURCES / name).read_bytes() for name in ("go.mod", "go.sum", "kube.go")))
+    files = ("go.mod", "go.sum", "kube.go", "modules.txt")
+    key = hashlib.sha256(b"".join((SOURCES / name).read_bytes() for name in files))
     return cache() / f"bin-{key.hexdigest()[:12]}"
 
 
@@ -30,7 +34,7 @@ def are_built() -> bool:
 def binary(name: str) -> Path:
     """One of ``PROGRAMS``."""
     path = built() / name
-    assert path.exists(), f"{path} is not there: run `sh tools/cluster-tools.sh` (five minutes, once)"
+    assert path.exists(), f"{path} is not there: run `sh tools/cluster-tools.sh` (ten minutes, once)"
     return path
 
 

@@ -7,8 +7,11 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from .binaries import program
+from .binaries import binary, program
 from .node_files import PAUSE
+
+COREDNS = "registry.k8s.io/coredns:v1.15.0"
+"""As coredns.yaml names it."""
 
 BUSYBOX = "mainstream.test/busybox:1"
 """A shell and the usual small programs."""
@@ -18,11 +21,13 @@ _ANY_TIME = "2026-01-01T00:00:00Z"
 
 
 def write_images(folder: Path) -> list[Path]:
-    """Archives of the images that every node has: the pause image and ``BUSYBOX``."""
+    """Archives of the images that every node has: the pause image, ``COREDNS`` and ``BUSYBOX``."""
     busybox = {"bin/busybox": Path(program("busybox", "busybox-static"))}
     links = {f"bin/{name}": "busybox" for name in _PROGRAMS}
     forever = ("/bin/busybox", "sleep", "2147483647")
+    coredns = {"coredns": binary("coredns")}
     return [
+        write_image(folder / "coredns.tar", COREDNS, files=coredns, links={}, entrypoint=("/coredns",)),
         write_image(folder / "pause.tar", PAUSE, files=busybox, links={}, entrypoint=forever),
         write_image(folder / "busybox.tar", BUSYBOX, files=busybox, links=links, entrypoint=()),
     ]

@@ -72,7 +72,9 @@ def changed(manifest: Mapping[str, Any], path: str, value: object) -> dict[str, 
 def parsed(manifest: Mapping[str, Any]) -> EdgeNode | MainstreamApp:
     """The manifest as the Python type; ``FaultyError`` where it is wrong."""
     located = Located(value=manifest)
-    return parse_resource(EdgeNode if manifest["kind"] == "EdgeNode" else MainstreamApp, located)
+    if manifest["kind"] == "EdgeNode":
+        return parse_resource(EdgeNode, located)
+    return parse_resource(MainstreamApp, located)
 
 
 def faults(manifest: Mapping[str, Any]) -> list[str]:

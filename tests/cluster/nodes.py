@@ -85,7 +85,10 @@ class Cluster:
 
 @contextmanager
 def running_cluster(count: int) -> Iterator[Cluster]:
-    """A cluster of so many nodes, all of them Ready. One at a time on a machine; what an earlier one left is removed."""
+    """A cluster of so many nodes, all of them Ready, with names for Services.
+
+    A machine has one at a time; what an earlier one left is removed.
+    """
     cache().mkdir(parents=True, exist_ok=True)
     state, memory = cache() / "state", cache() / "settings-before.json"
     with (cache() / "lock").open("w") as lock:
@@ -126,6 +129,9 @@ def _add_nodes(cluster: Cluster, state: Path, count: int, stops: list[Processes]
     plane.processes.wait_until("all nodes are Ready", lambda: cluster.ready() == names)
     account = ("get", "serviceaccount", "default")
     plane.processes.wait_until("pods can be created", lambda: plane.kubectl(*account).returncode == 0)
+    if count:
+        plane.did("apply", "--filename", Path(__file__).parent / "coredns.yaml")
+        plane.did("rollout", "status", "--namespace=kube-system", "deployment/coredns", "--timeout=120s")
 
 
 def _wait_for(lock: int, *, seconds: float = 600) -> None:

@@ -217,30 +217,3 @@ def test_a_mistake_that_only_the_server_sees_so_early(apiserver: ControlPlane, m
     with apiserver.client() as client:
         (said,) = refusals(client, changed(manifest, path, value))
     assert by_server in said
-
-
-GOOD: dict[str, tuple[Mapping[str, Any], str, object]] = {
-    "branchpoints by name": (APP, "spec.training.branchpoints", ["conv_pw_9", "pooled"]),
-    "branchpoints left to the trainer": (APP, "spec.training.branchpoints", "Auto"),
-    "a reference by digest": (APP, "spec.training.baseDnn", {"reference": f"registry.example/b@sha256:{'0' * 64}"}),
-    "a reference by name": (APP, "spec.training.baseDnn", {"reference": "base/mobilenet-1.0-128"}),
-    "all edge nodes": (APP, "spec.edgeNodes", {"matchLabels": {}}),
-    "resources": (APP, "spec.training.resources", {"limits": {"nvidia.com/gpu": 1, "memory": "8Gi"}}),
-    "a Secret for the camera": (NODE, f"{STREAM}.source.rtsp.credentialsSecretRef", {"name": "north-camera"}),
-    "an @ in a path": (NODE, f"{STREAM}.source.rtsp.url", "rtsp://10.0.0.7/user@domain?a=b@c"),
-    "a device": (NODE, f"{STREAM}.source", {"device": {"path": "/dev/video0"}}),
-    "namespaces with a label": (NODE, "spec.allowedNamespaces", {"matchLabels": {"tenant": "yes"}}),
-    "all namespaces": (NODE, "spec.allowedNamespaces", {}),
-    "64 streams": (
-        NODE, "spec.streams",
-        [{"name": f"s-{n}", "source": {"rtsp": {"url": f"rtsp://c/{n}"}}, "captureFps": 15} for n in range(64)],
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", GOOD)
-def test_what_is_right_is_taken_by_both(apiserver: ControlPlane, case: str) -> None:
-    """Nothing is refused that the formats allow."""
-    manifest = changed(*GOOD[case])
-    with apiserver.client() as client:
-        assert (faults(manifest), refusals(client, manifest)) == ([], [])

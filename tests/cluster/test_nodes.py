@@ -56,14 +56,13 @@ def test_a_pod_runs_to_completion(cluster: Cluster) -> None:
 
 
 def test_pods_of_two_nodes_reach_each_other(cluster: Cluster) -> None:
-    """Over the pods' network, and through a Service."""
+    """Over the pods' network, through a Service and by its name."""
     plane = cluster.plane
     _create(plane, _pod("server", "echo found > /index.html; httpd -f -p 8080 -h /", node="edge-1"))
     plane.did("label", "pod", "server", "app=server")
     plane.did("expose", "pod", "server", "--port=80", "--target-port=8080")
     _wait(cluster, "server", "{.status.phase}", "Running")
-    address = plane.got("service", "server")["spec"]["clusterIP"]
-    _create(plane, _pod("asks", f"until wget -q -O - http://{address}; do sleep 1; done", node="edge-2"))
+    _create(plane, _pod("asks", "until wget -q -O - http://server; do sleep 1; done", node="edge-2"))
     _wait(cluster, "asks", "{.status.phase}", "Succeeded")
     assert plane.did("logs", "asks").splitlines()[-1] == "found"
 
