@@ -10,7 +10,7 @@ DEBIAN_PACKAGES := skopeo docker-registry mosquitto mosquitto-clients openssl ch
   gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types contracts examples format schema figures benchmark clean setup setup-demo tools
+.PHONY: help demo test test-cluster check lint types contracts examples format schema figures benchmark clean setup setup-demo tools
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,10 @@ demo: $(VENV)/.demo ## Set up and run the demo: train, plan and run six applicat
 
 test: setup ## Set up and pass all tests
 	$(BIN)/python -m pytest
+
+test-cluster: setup ## Build Kubernetes once (Go, minutes) and pass the tests on a real API server and real kubelets
+	sh tools/cluster-tools.sh
+	$(BIN)/python -m pytest tests/cluster
 
 check: setup lint types contracts examples ## All checks beside the tests
 

@@ -13,20 +13,26 @@ export CGO_ENABLED=0
 new=$folder.new
 mkdir -p "$new"
 
+# Go names each module that it downloads: said only if something goes wrong.
+quietly() {
+    "$@" 2> "$new/log" || { cat "$new/log" >&2; exit 1; }
+}
+
 version=$(sed -n 's/^\tk8s.io\/kubernetes //p' go.mod)
 minor=${version#v1.}
 package=k8s.io/component-base/version
 stamp="-X $package.gitVersion=$version -X $package.gitMajor=1 -X $package.gitMinor=${minor%%.*}"
 echo "Building Kubernetes $version for the tests (five minutes, once) ..."
-go build -tags providerless -trimpath -ldflags "-s -w $stamp" -o "$new/kube" .
+quietly go build -tags providerless -trimpath -ldflags "-s -w $stamp" -o "$new/kube" .
 for program in $programs; do
     ln -sf kube "$new/$program"
 done
 
 while read -r module; do
     echo "Building $module (two minutes, once) ..."
-    (cd / && GOBIN=$new go install -trimpath -ldflags "-s -w" "$module")
+    quietly env -C / GOBIN="$new" go install -trimpath -ldflags "-s -w" "$module"
 done < modules.txt
 
 # All or nothing: a build that was interrupted goes on with what Go has kept of it.
+rm -f "$new/log"
 mv "$new" "$folder"

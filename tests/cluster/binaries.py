@@ -26,11 +26,6 @@ def built() -> Path:
     return cache() / f"bin-{key.hexdigest()[:12]}"
 
 
-def are_built() -> bool:
-    """Whether tests of the cluster can run."""
-    return all((built() / name).exists() for name in PROGRAMS)
-
-
 def binary(name: str) -> Path:
     """One of ``PROGRAMS``."""
     path = built() / name
