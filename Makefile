@@ -9,6 +9,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 DEBIAN_PACKAGES := skopeo docker-registry mosquitto mosquitto-clients openssl chromium python3-gi \
   gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good
 
+# A cluster on this machine: containers, networks, a power switch.
+CLUSTER_PACKAGES := containerd runc containernetworking-plugins iproute2 iptables conntrack socat ethtool busybox-static openssl
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-cluster check lint types contracts examples format schema figures benchmark clean setup setup-demo tools
 
@@ -22,6 +25,7 @@ test: setup ## Set up and pass all tests
 	$(BIN)/python -m pytest
 
 test-cluster: setup ## Build Kubernetes once (Go, minutes) and pass the tests on a real API server and real kubelets
+	@$(MAKE) --no-print-directory tools DEBIAN_PACKAGES="$(CLUSTER_PACKAGES)"
 	sh tools/cluster-tools.sh
 	$(BIN)/python -m pytest tests/cluster
 

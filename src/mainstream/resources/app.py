@@ -8,7 +8,7 @@ from mainstream.documents import Digest, Document, Number, Rate
 from mainstream.events import EventProfile
 from mainstream.packages.mpackage import Label
 from mainstream.resources.edgenode import FULL
-from mainstream.resources.metadata import ApiVersion, Metadata, Name, PlainUrl, SecretRef
+from mainstream.resources.metadata import ApiVersion, Metadata, Name, PlainUrl, SecretRef, SubdomainName
 
 Auto = Literal["Auto"]
 
@@ -16,7 +16,7 @@ Auto = Literal["Auto"]
 class EdgeNodeSelector(Document):
     """Exactly one of names and labels."""
 
-    match_names: Annotated[tuple[Name, ...], Field(min_length=1, max_length=1000)] | None = None
+    match_names: Annotated[tuple[SubdomainName, ...], Field(min_length=1, max_length=1000)] | None = None
     match_labels: dict[str, str] | None = None
 
     @model_validator(mode="after")
