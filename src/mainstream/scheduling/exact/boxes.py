@@ -73,15 +73,16 @@ def tighten(box: Box, table: Table, goal: Goal) -> bool:
         box.options = narrower
 
 
-def halves(box: Box, table: Table, staircase: Indices) -> tuple[Box, Box]:
-    """Split where that staircase costs most beyond lo, half way up; there it must cost something beyond lo."""
+def parts(box: Box, table: Table, staircase: Indices) -> tuple[Box, Box]:
+    """Split right below that staircase where it costs most beyond lo; there it must cost something beyond lo.
+
+    In the upper part that cost is paid for and no surcharge is guessed; the lower part has no schedule like it any more.
+    """
     excess = table.stem_cost_by_segment(staircase) - table.stem_cost_by_segment(box.lo)
     at = int(excess.argmax())
-    fps = table.fps
-    middle = int((fps <= (fps[box.lo[at]] + fps[staircase[at]]) / 2).sum()) - 1
     lower, upper = box.hi.copy(), box.lo.copy()
-    lower[at:] = np.minimum(lower[at:], middle)
-    upper[: at + 1] = np.maximum(upper[: at + 1], middle + 1)
+    lower[at:] = np.minimum(lower[at:], staircase[at] - 1)
+    upper[: at + 1] = np.maximum(upper[: at + 1], staircase[at])
     return _within(box, box.lo, lower), _within(box, upper, box.hi)
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from mainstream.scheduling.exact.boxes import Box, exceeds, halves, root, tighten
+from mainstream.scheduling.exact.boxes import Box, exceeds, parts, root, tighten
 from mainstream.scheduling.exact.enumeration import best_listed
 from mainstream.scheduling.exact.goals import Goal
 from mainstream.scheduling.exact.knapsack import TooManyChoicesError, best_choice
@@ -169,11 +169,11 @@ class Search:
         return listed is None
 
     def _split(self, box: Box) -> tuple[Box, ...]:
-        """The two halves of the box; none if it is settled."""
+        """The two parts of the box; none if it is settled."""
         if exceeds(box, self.table, box.staircase):
-            return halves(box, self.table, box.staircase)
+            return parts(box, self.table, box.staircase)
         staircase = self._settled(box)
-        return () if staircase is None else halves(box, self.table, staircase)
+        return () if staircase is None else parts(box, self.table, staircase)
 
     def _settled(self, box: Box) -> Indices | None:
         """For a box whose relaxed schedule needs no more than is paid for: None if it holds nothing better any more.
