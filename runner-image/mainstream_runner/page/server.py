@@ -106,7 +106,7 @@ class _Site:
             )
         if not self._access.allowed(_asked(request)):
             return (
-                _file("login.html", 401)
+                _login_form(wrong=False)
                 if self._access.takes_tokens
                 else _error(403, "ask the proxy in front of this page")
             )
@@ -207,7 +207,7 @@ class _Site:
         if not await self._access.delay():
             return _error(429, "too many wrong tokens at once: try again")
         form = request.method == "POST"
-        return _file("wrong.html", 401) if form else _error(401, "this is not the token")
+        return _login_form(wrong=True) if form else _error(401, "this is not the token")
 
 
 def _asked(request: Request) -> Asked:
@@ -218,9 +218,14 @@ def _asked(request: Request) -> Asked:
     )
 
 
-def _file(name: str, status: int = 200) -> Response:
-    kind = KINDS[name.rpartition(".")[2]]
-    return Response((ASSETS / name).read_bytes(), status_code=status, media_type=kind, headers=HEADERS)
+def _file(name: str) -> Response:
+    return Response((ASSETS / name).read_bytes(), media_type=KINDS[name.rpartition(".")[2]], headers=HEADERS)
+
+
+def _login_form(*, wrong: bool) -> Response:
+    form = (ASSETS / "login.html").read_text("utf-8")
+    text = form.replace('role="alert" hidden', 'role="alert"') if wrong else form
+    return Response(text, status_code=401, media_type=KINDS["html"], headers=HEADERS)
 
 
 def _json(value: object) -> Response:
