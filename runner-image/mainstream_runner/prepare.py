@@ -11,11 +11,6 @@ import sys
 from pathlib import Path
 
 from mainstream.errors import MainstreamError
-from mainstream.packages.folder import StoreFolder
-from mainstream.schedule import Schedule
-from mainstream_runner.engines import engine_named
-from mainstream_runner.plans import fastest_first
-from mainstream_runner.stems import load_stem
 
 NICENESS = 10
 SCHEDULE_FILE = "schedule.json"
@@ -24,6 +19,13 @@ WORK_FILE = "work.json"
 
 def prepare(folder: Path) -> None:
     """Do what ``work.json`` asks: ``{"store": folder, "stems": {name of a stem: name of a sub-folder}}``."""
+    # Importing these takes longer than joining a graph: not before the process has become nice.
+    from mainstream.packages.folder import StoreFolder
+    from mainstream.schedule import Schedule
+    from mainstream_runner.engines import engine_named
+    from mainstream_runner.plans import fastest_first
+    from mainstream_runner.stems import load_stem
+
     schedule = Schedule.from_json((folder / SCHEDULE_FILE).read_bytes(), where=folder / SCHEDULE_FILE)
     work = json.loads((folder / WORK_FILE).read_text())
     layout = StoreFolder(Path(work["store"])).layout
