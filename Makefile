@@ -36,7 +36,7 @@ lint: setup ## Style (ruff)
 	$(BIN)/ruff format --check .
 
 types: setup ## Types (mypy --strict)
-	$(BIN)/mypy src trainer-image runner-image demo
+	$(BIN)/mypy src trainer-image runner-image demo operator
 
 contracts: setup ## Who may import whom (import-linter)
 	$(BIN)/lint-imports

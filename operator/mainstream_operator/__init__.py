@@ -1,0 +1,1 @@
+"""The operator: from EdgeNodes and MainstreamApps to Jobs, schedules and runners."""
