@@ -30,7 +30,8 @@ from mainstream.evaluation.matching import Interval
 from mainstream.events_csv import read_events_csv
 from mainstream.packages.folder import StoreFolder
 from mainstream.resources.manifests import load
-from mainstream.scheduling.planning import Plan, choose_edge_node, decide, prepare, with_utilization
+from mainstream.scheduling.decide import Plan
+from mainstream.scheduling.planning import choose_edge_node, decide, prepare, with_utilization
 from mainstream_demo import manifests
 from mainstream_demo.compose import compose
 from mainstream_demo.figures import NAMES, POLICIES, Policy

@@ -8,7 +8,7 @@ import numpy as np
 from scores import TEST_FRAMES
 
 from mainstream.evaluation.matching import Interval, match
-from mainstream.scheduling.planning import Plan
+from mainstream.scheduling.decide import Plan
 from mainstream_demo.figures import POLICIES, Policy
 
 BLOCK_SECONDS = 30

@@ -16,7 +16,7 @@ from mainstream.evaluation.matching import Interval
 from mainstream.packages.folder import StoreFolder
 from mainstream.schedule import Schedule, ScheduledApp
 from mainstream.scheduling.assemble import Assembled
-from mainstream.scheduling.planning import Plan
+from mainstream.scheduling.decide import Plan
 from mainstream_runner.clock import SystemClock
 from mainstream_runner.convert import SwscaleConvert
 from mainstream_runner.frames import Frame

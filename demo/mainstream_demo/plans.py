@@ -6,7 +6,8 @@ from pathlib import Path
 from mainstream.packages.folder import StoreFolder
 from mainstream.resources.manifests import load
 from mainstream.scheduling.assemble import Assembled
-from mainstream.scheduling.planning import Plan, choose_edge_node, decide, prepare, with_utilization
+from mainstream.scheduling.decide import Plan
+from mainstream.scheduling.planning import choose_edge_node, decide, prepare, with_utilization
 from mainstream_demo.figures import POLICIES, BudgetPoint, Candidate, Policy, Tree, TreeBranch, TreeSegment
 
 Plans = Mapping[float, Mapping[Policy, Plan]]

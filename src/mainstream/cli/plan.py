@@ -14,7 +14,7 @@ from mainstream.errors import InputError
 if TYPE_CHECKING:
     from mainstream.quality import Model
     from mainstream.scheduling.assemble import Assembled
-    from mainstream.scheduling.planning import Plan
+    from mainstream.scheduling.decide import Plan
 
 NOTHING_FITS = 1
 

@@ -13,7 +13,8 @@ from mainstream.documents import fraction_text
 from mainstream.memory import mebibytes
 from mainstream.schedule import Schedule, ScheduledApp, Stem, StemSegment
 from mainstream.scheduling.caveats import caveats, needed_for_all, needed_utilization, rejected
-from mainstream.scheduling.planning import Plan, one_per_cent
+from mainstream.scheduling.decide import Plan
+from mainstream.scheduling.planning import one_per_cent
 from mainstream.scheduling.summary import plain_plan
 
 NAMES = {"Mainstream": "Mainstream", "MaxSharing": "Max-Sharing", "NoSharing": "No-Sharing"}

@@ -9,7 +9,7 @@ import numpy as np
 from mainstream.memory import mebibytes
 from mainstream.scheduling.baselines import restricted
 from mainstream.scheduling.cheapest import cheapest
-from mainstream.scheduling.planning import Plan
+from mainstream.scheduling.decide import Plan
 
 UNSURE_SPREAD = 0.1
 """Batches of a profile that differ by more are not to be relied on (formats, Profiler)."""

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from mainstream.documents import fraction_text
 from mainstream.errors import InputError
-from mainstream.scheduling.planning import Plan
+from mainstream.scheduling.decide import Plan
 from mainstream.scheduling.problem import BUDGET_TOLERANCE, Choice
 from mainstream.scheduling.search import schedule_cost
 

@@ -5,12 +5,11 @@ renders, as often as there are budgets or ways of sharing to compare.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar, get_args
 
 from mainstream.basednn import BaseDnn
 from mainstream.errors import InputError
-from mainstream.memory import planned_bytes
 from mainstream.packages.artifacts import read_base_dnn, read_mpackage
 from mainstream.packages.folder import StoreFolder
 from mainstream.packages.layout import OciLayout
@@ -21,48 +20,11 @@ from mainstream.resources.app import MainstreamApp
 from mainstream.resources.edgenode import EdgeNode, Source
 from mainstream.resources.faults import meant
 from mainstream.resources.manifests import Manifests
-from mainstream.schedule import Schedule
 from mainstream.scheduling.assemble import Assembled, PackagedApp, assemble, budget
-from mainstream.scheduling.levels import Fewer, fit_levels
-from mainstream.scheduling.problem import Objective, Result, Sharing
-from mainstream.scheduling.render import engine, render
-from mainstream.scheduling.solve import DEFAULT_SOLVER, SOLVERS, solve
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What was decided for one edge node; ``assembled`` says what the result's numbers stand for."""
-
-    assembled: Assembled
-    sharing: Sharing
-    objective: Objective
-    result: Result
-    schedule: Schedule
-    planned_bytes: int = 0
-    """Of memory, by ``mainstream.memory``; above ``schedule.memory_bytes`` the runner refuses the schedule."""
-    fewer_levels: Fewer | None = None
-
-    @property
-    def mean_f1(self) -> float:
-        """Weighted mean over all apps; one that is not admitted counts as 0, so plans can be compared."""
-        total = sum(app.weight for app in self.assembled.problem.apps)
-        admitted = sum(
-            app.weight
-            for app, choice in zip(self.assembled.problem.apps, self.result.choices, strict=True)
-            if choice is not None
-        )
-        return self.result.mean_f1 * admitted / total if total else 0.0
-
-    @property
-    def min_f1(self) -> float:
-        """The lowest F1 of all apps; 0 if one is not admitted."""
-        return self.result.min_f1 if all(choice is not None for choice in self.result.choices) else 0.0
-
-    @property
-    def mean_fps(self) -> float:
-        """Mean rate of all apps, frames per second; one that is not admitted counts as 0."""
-        count = len(self.assembled.problem.apps)
-        return float(sum(app.fps for app in self.schedule.apps)) / count if count else 0.0
+from mainstream.scheduling.decide import Plan, decide_schedule
+from mainstream.scheduling.problem import Objective, Sharing
+from mainstream.scheduling.render import engine
+from mainstream.scheduling.solve import DEFAULT_SOLVER, SOLVERS
 
 
 def choose_edge_node(manifests: Manifests, name: str | None = None) -> EdgeNode:
@@ -142,28 +104,12 @@ def decide(
     sharing: str = "Mainstream",
 ) -> Plan:
     """The best schedule that the solver finds; ``objective`` replaces the edge node's. Names as a person wrote them."""
-    wanted = objective_of(assembled, objective)
-    how = _named("--sharing", sharing, SHARINGS)
-    scheduler = _named("--solver", solver, tuple(SOLVERS))
-    source, size_of = _resolved(manifests, assembled.edge_node), _sizes(assembled)
-
-    def schedule_of(result: Result) -> Schedule:
-        return render(assembled, result, sharing=how, source=source)
-
-    def fits(result: Result) -> bool:
-        return planned_bytes(schedule_of(result), size_of) <= assembled.edge_node.spec.budget.memory
-
-    solved = solve(assembled.problem, wanted, sharing=how, solver=scheduler)
-    result, fewer = (solved, None) if how == "NoSharing" else fit_levels(assembled.problem, solved, fits)
-    schedule = schedule_of(result)
-    return Plan(
-        assembled=assembled,
-        sharing=how,
-        objective=wanted,
-        result=result,
-        schedule=schedule,
-        planned_bytes=planned_bytes(schedule, size_of),
-        fewer_levels=fewer,
+    return decide_schedule(
+        assembled,
+        objective_of(assembled, objective),
+        solver=_named("--solver", solver, tuple(SOLVERS)),
+        sharing=_named("--sharing", sharing, SHARINGS),
+        source=_resolved(manifests, assembled.edge_node),
     )
 
 
@@ -273,15 +219,6 @@ def _check_base(manifests: Manifests, layout: OciLayout, app: MainstreamApp, dig
             where=where,
             remedy=f"Train it again: mainstream train -f {manifests.path} --app {app.metadata.name}",
         )
-
-
-def _sizes(assembled: Assembled) -> Callable[[str], int]:
-    """Bytes of each blob that a schedule can name."""
-    sizes: dict[str, int] = {}
-    for member in assembled.members:
-        sizes |= {segment.digest: segment.size for segment in member.base_dnn.config.segments}
-        sizes |= {candidate.branch_digest: candidate.branch_size for candidate in member.candidates}
-    return sizes.__getitem__
 
 
 def _resolved(manifests: Manifests, edge_node: EdgeNode) -> Callable[[Source], Source]:

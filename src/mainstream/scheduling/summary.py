@@ -4,7 +4,7 @@ from typing import Any
 
 from mainstream.documents import fraction_text
 from mainstream.scheduling.caveats import caveats, needed_for_all, rejected
-from mainstream.scheduling.planning import Plan
+from mainstream.scheduling.decide import Plan
 
 
 def plain_plan(plan: Plan) -> dict[str, Any]:
