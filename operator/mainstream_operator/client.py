@@ -60,9 +60,9 @@ class Api:
             try:
                 kubernetes.config.load_incluster_config(configuration)
             except kubernetes.config.ConfigException:
-                kubernetes.config.load_kube_config(client_configuration=configuration)
+                kubernetes.config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         else:
-            kubernetes.config.load_kube_config(kubeconfig, client_configuration=configuration)
+            kubernetes.config.load_kube_config(kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
         configuration.connection_pool_maxsize = connections
         return cls(kubernetes.client.ApiClient(configuration))
 
@@ -132,7 +132,7 @@ class Api:
         query: Mapping[str, str] | None = None,
         body: Plain | None = None,
         content: str = "application/json",
-    ) -> Any:
+    ) -> Plain:
         headers = {"Accept": "application/json", "Content-Type": content}
         try:
             method, url, headers, sent, _ = self._client.param_serialize(
@@ -140,14 +140,15 @@ class Api:
                 auth_settings=["BearerToken"],
             )  # fmt: skip
             answer = self._client.call_api(method, url, headers, sent, _request_timeout=TIMEOUT_SECONDS)
-            data = answer.read()
+            data = answer.read()  # type: ignore[no-untyped-call]
         except kubernetes.client.ApiException as error:
             raise ApiError(error.status or 0, _said(error.body) or str(error.reason)) from None
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise ApiError(0, f"the API server does not answer: {error}") from None
         if not 200 <= answer.status < 300:
             raise ApiError(answer.status, _said(data) or str(answer.reason))
-        return json.loads(data)
+        plain: Plain = json.loads(data)
+        return plain
 
 
 def _said(body: bytes | str | None) -> str:
