@@ -58,7 +58,7 @@ class Api:
         configuration = kubernetes.client.Configuration()
         if kubeconfig is None:
             try:
-                kubernetes.config.load_incluster_config(configuration)
+                kubernetes.config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
             except kubernetes.config.ConfigException:
                 kubernetes.config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
         else:

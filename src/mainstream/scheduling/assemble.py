@@ -26,13 +26,14 @@ from mainstream.scheduling.problem import AppOptions, Problem, StemGroup
 class PackagedApp:
     """An app of an edge node with the M-Package that it uses and the base DNN that this was trained on.
 
-    ``where`` is the place of its manifest, for messages.
+    ``where`` is the place of its manifest, for messages; ``age`` its place in the order of creation, where that is known.
     """
 
     app: MainstreamApp
     package: MPackage
     base_dnn: BaseDnn
     where: str = ""
+    age: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,7 @@ class Member:
     stream: Stream
     profile: EventProfile
     candidates: tuple[Candidate, ...]
+    age: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +185,7 @@ def _member(edge_node: EdgeNode, packaged: PackagedApp) -> Member | Unplannable:
         stream=stream,
         profile=profile,
         candidates=tuple(sorted(config.candidates, key=lambda one: packaged.base_dnn.config.depth(one.branchpoint))),
+        age=packaged.age,
     )
 
 
@@ -236,4 +239,5 @@ def _options(member: Member, group: int, costs: LayerCosts, model: Model) -> App
         weight=spec.weight,
         min_f1=spec.min_f1,
         priority=spec.priority,
+        age=member.age,
     )
