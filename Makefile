@@ -13,7 +13,7 @@ DEBIAN_PACKAGES := skopeo docker-registry mosquitto mosquitto-clients openssl ch
 CLUSTER_PACKAGES := containerd runc containernetworking-plugins iproute2 iptables conntrack socat ethtool busybox-static openssl
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cluster check lint types contracts examples format schema figures benchmark clean setup setup-demo tools
+.PHONY: help demo test test-unit test-cluster cluster-tools check lint types contracts examples format schema figures benchmark clean setup setup-demo tools
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,13 +21,17 @@ help: ## Print this list
 demo: $(VENV)/.demo ## Set up and run the demo: train, plan and run six applications; report in build/demo/report.html
 	$(BIN)/mainstream demo --directory build/demo
 
-test: setup ## Set up and pass all tests
+test: test-unit test-cluster ## Set up and pass all tests
+
+test-unit: setup ## Pass the tests that need no cluster
 	$(BIN)/python -m pytest
 
-test-cluster: setup ## Build Kubernetes once (Go, minutes) and pass the tests on a real API server and real kubelets
+test-cluster: setup cluster-tools ## Pass the tests on a real API server and real kubelets
+	$(BIN)/python -m pytest tests/cluster
+
+cluster-tools: ## Install and build what a cluster on this machine needs (Kubernetes from its Go modules: ten minutes, once)
 	@$(MAKE) --no-print-directory tools DEBIAN_PACKAGES="$(CLUSTER_PACKAGES)"
 	sh tools/cluster-tools.sh
-	$(BIN)/python -m pytest tests/cluster
 
 check: setup lint types contracts examples ## All checks beside the tests
 

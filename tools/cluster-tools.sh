@@ -8,6 +8,10 @@ folder=$cache/bin-$(cat go.mod go.sum kube.go modules.txt | sha256sum | cut -c1-
 programs="etcd kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubectl"
 
 [ ! -e "$folder" ] || exit 0
+mkdir -p "$cache"
+exec 9> "$cache/lock"
+flock 9 # somebody else may be at it: then wait for what they make
+[ ! -e "$folder" ] || exit 0
 command -v go > /dev/null || { echo "No Go found: install Go $(sed -n 's/^go //p' go.mod) or later." >&2; exit 1; }
 export CGO_ENABLED=0
 new=$folder.new
