@@ -11,6 +11,8 @@ from mainstream.errors import OperationError
 from mainstream_demo.belt import Picture
 from mainstream_demo.scene import HEIGHT, WIDTH, Event
 
+LIVE = {"bf": "0", "sc_threshold": "0", "threads": "1"}
+"""How cameras code: several threads would cut each frame into slices, and noise would make a key frame of each."""
 HEADER = ("video", "label", "start_frame", "end_frame")
 
 
@@ -51,12 +53,18 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_video(path: Path, pictures: Iterable[Picture], fps: Fraction, advance: Callable[[], None]) -> None:
-    """Write H.264 in MP4; ``advance`` is called after each picture. Pictures are (HEIGHT, WIDTH, 3) uint8, RGB."""
+def write_video(
+    path: Path, pictures: Iterable[Picture], fps: Fraction, advance: Callable[[], None], *, live: bool = False
+) -> None:
+    """Write H.264 in MP4; ``advance`` is called after each picture. Pictures are (HEIGHT, WIDTH, 3) uint8, RGB.
+
+    ``live`` codes as cameras do: a key frame each second, no frame that waits for a later one, frames in one piece.
+    """
     import av
 
+    options = {"crf": "24", "preset": "superfast"} | (LIVE | {"g": str(round(fps))} if live else {})
     with writing(path) as temporary, av.open(temporary, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=fps, options={"crf": "24", "preset": "superfast"})
+        stream = container.add_stream("libx264", rate=fps, options=options)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for picture in pictures:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))

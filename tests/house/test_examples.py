@@ -7,7 +7,8 @@ import pytest
 from mainstream.resources.manifests import load
 
 ROOT = Path(__file__).resolve().parents[2]
-EXAMPLES = sorted(folder for folder in (ROOT / "examples").iterdir() if folder.is_dir())
+IMAGE = ROOT / "examples" / "image"
+EXAMPLES = sorted(folder for folder in (ROOT / "examples").iterdir() if folder.is_dir() and folder != IMAGE)
 
 
 def test_there_are_examples() -> None:
@@ -21,3 +22,16 @@ def test_example_is_valid(folder: Path) -> None:
     manifests = load(folder)
     assert manifests.edge_nodes
     assert manifests.apps
+
+
+def test_the_image_trains_what_the_belt_brings() -> None:
+    """Each package that an app of examples/belt refers to is made in the image, for the same events, on the same base DNN."""
+    trained = {app.metadata.name: app for app in load(IMAGE / "packages.yaml").apps}
+    belt = [*load(ROOT / "examples" / "belt").apps, *load(ROOT / "examples" / "belt" / "more").apps]
+    brought = {app.spec.package.reference.rpartition("/")[2]: app for app in belt if app.spec.package}
+    assert set(brought) == set(trained)
+    assert {name: app.spec.events for name, app in brought.items()} == {
+        name: app.spec.events for name, app in trained.items()
+    }
+    asked = [app.spec.training.base_dnn for app in (*belt, *trained.values()) if app.spec.training]
+    assert len({(one.architecture, one.alpha, one.input_size) for one in asked}) == 1
