@@ -1,0 +1,80 @@
+#!/bin/sh
+# Build the images for the tests without a registry of the world, outside of the tree, each from its Containerfile; nothing
+# where it is done. Prints for each a line "NAME FOLDER": an OCI layout of one image.
+# Usage: images.sh [operator|runner|trainer ...]      As root; minutes, once, for each change of what an image is made of.
+set -eu
+cd "$(dirname "$0")/.."
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/mainstream/images
+python=${PYTHON:-.venv/bin/python}
+log=$cache/log-$$
+mkdir -p "$cache"
+trap 'rm -f "$log"' EXIT
+
+say() { echo "$*" >&2; }
+
+# Package indexes and mirrors are named in what these programs print: it is shown only if something goes wrong.
+quietly() { "$@" > "$log" 2>&1 || { cat "$log" >&2; exit 1; }; }
+
+# A key of these files' names, modes and contents, and of further words.
+key() {
+    words=$1; shift
+    { echo "$words"
+      find "$@" -type f ! -path '*/__pycache__/*' -printf '%m %p\n' | LC_ALL=C sort | while read -r mode path; do
+          echo "$mode $(sha256sum "$path")"
+      done
+    } | sha256sum | cut -c1-12
+}
+
+builder() { BUILDAH_RUNTIME=runc BUILDAH_ISOLATION=${BUILDAH_ISOLATION:-oci} \
+    buildah --root "$cache/storage" --runroot "$cache/run" --storage-driver "${STORAGE_DRIVER:-overlay}" "$@"; }
+
+base() {
+    base=base:$(key '' tools/base-image.sh)
+    archive=$cache/base-${base#base:}.tar
+    [ -e "$archive" ] || {
+        say "Making the base of the images (two minutes, once) ..."
+        quietly sh tools/base-image.sh "$archive.new"
+        mv "$archive.new" "$archive"
+    }
+    builder inspect --type image "localhost/$base" > /dev/null 2>&1 || {
+        container=$(builder from scratch)
+        quietly builder add "$container" "$archive" /
+        quietly builder config --env PATH=/usr/local/bin:/usr/bin:/bin "$container"
+        quietly builder commit --rm --timestamp 0 "$container" "localhost/$base"
+    }
+}
+
+# The wheels of an extra, as pip is told on this machine to find them: the build itself asks nobody.
+wheels() {
+    wheels=$cache/wheels-$1-$(key '' pyproject.toml constraints.txt tools/requirements.py)
+    [ ! -e "$wheels" ] || return 0
+    say "Gathering the wheels of the $1 ..."
+    mkdir -p "$wheels.new"
+    "$python" tools/requirements.py "$1" > "$wheels.new/requirements.txt"
+    quietly "$python" -m pip download --only-binary :all: --python-version 3.11 --implementation cp --dest "$wheels.new" \
+        --constraint constraints.txt --requirement "$wheels.new/requirements.txt" hatchling
+    mv "$wheels.new" "$wheels"
+}
+
+image() {
+    case $1 in operator) file=operator/Containerfile ;; *) file=$1-image/Containerfile ;; esac
+    made=$cache/$1-$(key "$base" "$file" tools/images.sh tools/requirements.py tools/bytecode.py .dockerignore pyproject.toml constraints.txt \
+        README.md LICENSE NOTICE src operator runner-image trainer-image demo)
+    [ -e "$made" ] || {
+        wheels "$1"
+        say "Building the image of the $1 ..."
+        quietly builder build --layers --timestamp 0 --pull-never --network none --file "$file" --tag "mainstream-$1" \
+            --build-arg BASE_IMAGE="localhost/$base" --build-arg PIP_NO_INDEX=1 --build-arg PIP_FIND_LINKS=/wheels \
+            --volume "$wheels:/wheels:ro" .
+        quietly builder push --quiet "mainstream-$1" "oci:$made.new:mainstream-$1"
+        mv "$made.new" "$made"
+    }
+    echo "$1 $made"
+}
+
+exec 9> "$cache/lock"
+flock 9
+base
+for name in "${@:-operator runner trainer}"; do
+    for one in $name; do image "$one"; done
+done
