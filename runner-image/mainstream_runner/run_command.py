@@ -117,7 +117,7 @@ def run(app: typer.Typer) -> None:
     ) -> None:
         """Run applications on this machine's streams; events as CloudEvents, one JSON object a line."""
         require("runner", "av", "ai_edge_litert", "structlog")
-        from mainstream_runner.logs import LoggedOutput, set_up
+        from mainstream.logs import LoggedOutput, set_up
 
         set_up(json=logs == "json")
         out = LoggedOutput(output) if logs == "json" else Output(output)

@@ -23,6 +23,8 @@ TERMINATION_LIMIT = 4096
 """Bytes that the kubelet keeps; a longer result is an error of the program that wrote it."""
 MESSAGE_LIMIT = 700
 """Characters of a failure's message."""
+WORK_FOLDER = "/var/lib/mainstream"
+"""What a Job may write to beside ``/tmp``; gone with its pod."""
 DATASET_FOLDER = "/var/lib/mainstream/dataset"
 """Where the volume of a dataset of the form ``pvc://claim/path`` is mounted, read-only."""
 CREDENTIALS_FOLDER = "/etc/mainstream/registry"
@@ -97,13 +99,16 @@ class ProfileTask(Document):
     registries: Registries = Registries()
 
 
+Reason = Literal[
+    "BaseDnnFailed", "TrainingFailed", "DatasetInvalid", "PackageInvalid", "PackageNotFound",
+    "RegistryCredentialsMissing", "ProfileFailed",
+]  # fmt: skip
+
+
 class Failure(Document):
     """Why there is no result; ``reason`` is one of the API's."""
 
-    reason: Literal[
-        "BaseDnnFailed", "TrainingFailed", "DatasetInvalid", "PackageInvalid", "PackageNotFound",
-        "RegistryCredentialsMissing", "ProfileFailed",
-    ]  # fmt: skip
+    reason: Reason
     message: Annotated[str, Field(max_length=MESSAGE_LIMIT)]
 
 
@@ -117,7 +122,10 @@ class MeasuredStream(Document):
 
 
 class JobResult(Document):
-    """What a Job leaves: a reference by digest, measurements, or a failure."""
+    """What a Job leaves: a reference by digest, measurements, or a failure.
+
+    A share of a training leaves how many candidates it finished: none, where there are more shares than branchpoints.
+    """
 
     schema_version: Literal[1] = 1
     reference: str | None = None
@@ -129,9 +137,9 @@ class JobResult(Document):
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if self.failure is None and self.reference is None and self.costs is None and not self.streams:
-            raise ValueError("a result holds a reference, measurements or a failure")
-        return self
+        if self.streams or any(one is not None for one in (self.failure, self.reference, self.candidates, self.costs)):
+            return self
+        raise ValueError("a result holds a reference, candidates, measurements or a failure")
 
     def termination_message(self) -> bytes:
         """At most ``TERMINATION_LIMIT`` bytes (``ValueError`` if they would be more)."""

@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from mainstream.cli.output import Format
-from mainstream_runner.logs import LoggedOutput, is_secret, redacted, set_up
+from mainstream.logs import LoggedOutput, is_secret, redacted, set_up
 
 
 @pytest.fixture

@@ -10,8 +10,10 @@ import shutil
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from mainstream.documents import canonical_json, sha256
 from mainstream.errors import InputError, OperationError
@@ -26,33 +28,68 @@ def is_remote(uri: str) -> bool:
     return "://" in uri
 
 
+def shown(uri: str) -> str:
+    """A URI as messages have it: without credentials, and without a query, which may be a signature."""
+    parts = urlsplit(uri)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def fetch_file(uri: str, target: Path, *, field: str, where: str, start: Start) -> Path:
+    """One file from there into the folder ``target``; ``field`` is what named it. Errors as ``fetch``."""
+    file_system, path = _opened(uri, field=field, where=where)
+    name = Path(urlsplit(uri).path).name or "file"
+    with _reaching(uri, field=field, where=where), disk("keep the file", target):
+        target.mkdir(parents=True, exist_ok=True)
+        advance = start(f"fetching {name}", 1)
+        half = target / f".fetching-{name}"
+        file_system.get_file(path, str(half))
+        half.replace(target / name)
+        advance()
+    return target / name
+
+
 def fetch(uri: str, cache: Path, *, where: str, start: Start) -> Path:
     """The dataset's folder on this machine (``InputError`` for a URI that cannot be, ``OperationError`` if it fails)."""
     if uri.startswith("pvc://"):
         raise InputError(
             f"dataset.uri: {uri} is a volume of a cluster", where=where, remedy="Give a path or an s3:// URI."
         )
-    import fsspec
-
-    try:
-        file_system, path = fsspec.core.url_to_fs(uri)
-    except (ValueError, ImportError) as error:
-        raise InputError(f"dataset.uri: {error}", where=where, remedy="Use a path, https://, or s3://.") from None
-    try:
+    file_system, path = _opened(uri, field="dataset.uri", where=where)
+    with _reaching(uri, field="dataset.uri", where=where):
         web = uri.startswith(("http://", "https://"))
-        if web and not uri.lower().endswith(ARCHIVES):
+        if web and not urlsplit(uri).path.lower().endswith(ARCHIVES):
             raise InputError(
-                f"dataset.uri: {uri} names no archive",
+                f"dataset.uri: {shown(uri)} names no archive",
                 where=where,
                 remedy=f"Over https give one of {', '.join(ARCHIVES)}.",
             )
         files = {path: file_system.info(path)} if web else file_system.find(path, detail=True)
         if not files:
-            raise InputError(f"dataset.uri: there is nothing at {uri}", where=where, remedy="Check bucket and folder.")
+            raise InputError(
+                f"dataset.uri: there is nothing at {shown(uri)}", where=where, remedy="Check bucket and folder."
+            )
         return _kept(file_system, path, files, cache / _key(uri, files), start)
+
+
+def _opened(uri: str, *, field: str, where: str) -> tuple[Any, str]:
+    import fsspec
+
+    try:
+        file_system, path = fsspec.core.url_to_fs(uri)
+    except (ValueError, ImportError) as error:
+        raise InputError(f"{field}: {error}", where=where, remedy="Use a path, https://, or s3://.") from None
+    return file_system, path
+
+
+@contextlib.contextmanager
+def _reaching(uri: str, *, field: str, where: str) -> Iterator[None]:
+    """What a file system far away fails with, in words and without what is secret of the URI."""
+    try:
+        yield
     except _network_errors() as error:
+        said = str(error).replace(uri, shown(uri))
         raise OperationError(
-            f"dataset.uri: cannot fetch {uri}: {error}", where=where, remedy="Check address, network and credentials."
+            f"{field}: cannot fetch {shown(uri)}: {said}", where=where, remedy="Check address, network and credentials."
         ) from None
 
 
@@ -80,11 +117,11 @@ def _kept(file_system: Any, path: str, files: dict[str, Any], target: Path, star
             advance = start("fetching the dataset", len(files))
             for name in sorted(files):
                 inside = name if name == path else os.path.relpath(name, path)
-                local = _inside(working, Path(inside).name if name == path else inside)
+                local = _inside(working, Path(urlsplit(inside).path).name if name == path else inside)
                 local.parent.mkdir(parents=True, exist_ok=True)
                 file_system.get_file(name, str(local))
                 advance()
-                if name == path and name.lower().endswith(ARCHIVES):
+                if name == path and local.name.lower().endswith(ARCHIVES):
                     _extract(local, working)
             with contextlib.suppress(FileExistsError):
                 working.rename(target)

@@ -14,18 +14,26 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-_CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
-"""Quota and period of this control group (Linux, "Control Group v2", CPU interface files)."""
+_CONTROL_GROUP = Path("/sys/fs/cgroup")
+"""Where a container sees its own control group."""
 
 
-def processors() -> int:
+def processors(control_group: Path = _CONTROL_GROUP) -> int:
     """How many threads can compute at once: the processors that this process may use, at most the container's CPU limit."""
     allowed = len(os.sched_getaffinity(0))
-    try:
-        quota, period = _CPU_LIMIT.read_text().split()
-    except (OSError, ValueError):
-        return allowed
-    return allowed if quota == "max" else max(1, min(allowed, math.ceil(int(quota) / int(period))))
+    limit = _cpu_limit(control_group)
+    return allowed if limit is None else max(1, min(allowed, math.ceil(limit)))
+
+
+def _cpu_limit(control_group: Path) -> float | None:
+    """In processors, None without one (Linux, "Control Group v2", CPU interface files; v1: "CFS Bandwidth Control")."""
+    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+        try:
+            quota, period = " ".join((control_group / name).read_text() for name in names).split()
+            return int(quota) / int(period) if quota not in {"max", "-1"} else None
+        except (OSError, ValueError, ZeroDivisionError):
+            continue
+    return None
 
 
 @cache

@@ -100,40 +100,23 @@ def check(task: Task) -> tuple[Frames, tuple[Fold, ...]]:
 def train(task: Task, store: StoreFolder, network: Callable[[], Any], *, start: Start) -> Outcome:
     """Train what is not finished and write the M-Package; ``network`` gives the base DNN's Keras network when needed."""
     frames, parts = check(task)
-    working = store.training / task.hash.removeprefix("sha256:")
+    working = working_folder(task, store)
     candidates, branches, resumed = [], {}, []
     for branchpoint in task.branchpoints:
-        kept = _kept(working, branchpoint)
-        if kept is None:
-            cache = FeatureCache(store.features, store.layout)
-            features = cache.features(task.base, task.dataset, frames, task.crop, task.branchpoints, start=start)
-            kept = _candidate(task, network(), features[branchpoint], branchpoint, parts, start=start)
-            write_whole(working / f"{branchpoint}.tflite", kept[1])
-            write_whole(working / f"{branchpoint}.json", kept[0].canonical())
-        else:
+        finished = kept(working, branchpoint)
+        if finished is not None:
             resumed.append(branchpoint)
-        candidates.append(kept[0])
-        branches[kept[0].branch_digest] = kept[1]
+        else:
+            finished = train_candidate(task, branchpoint, task.branchpoints, frames, parts, store, network, start=start)
+            keep(working, *finished)
+        candidates.append(finished[0])
+        branches[finished[0].branch_digest] = finished[1]
     chosen = model_set(candidates, task.base.config.depth)
-    deepest = max(task.base.config.depth(candidate.branchpoint) for candidate in chosen)
-    config = MPackageConfig(
-        base_dnn=task.base.digest,
-        input_shape=task.base.config.input_shape,
-        preprocessing=task.base.config.preprocessing,
-        segments=task.base.config.segments[:deepest],
-        classes=(*task.events, BACKGROUND),
-        events=task.events,
-        event_profile=_profile(task, chosen),
-        event_profile_measured=_measured_on(task),
-        candidates=chosen,
-        measured_by="HeldOut" if len(parts) == 1 else "CrossValidation",
-        dataset_digest=task.dataset.digest,
-        training_hash=task.hash,
-        seed=task.training.seed,
-        made_by={package: version(package) for package in ("keras", "mainstream-edge")},
-    )
     package = write_mpackage(
-        store.layout, config, {c.branch_digest: branches[c.branch_digest] for c in chosen}, name=task.name
+        store.layout,
+        package_config(task, chosen, parts),
+        {c.branch_digest: branches[c.branch_digest] for c in chosen},
+        name=task.name,
     )
     rmtree(working, ignore_errors=True)
     names = {candidate.branchpoint for candidate in chosen}
@@ -142,11 +125,63 @@ def train(task: Task, store: StoreFolder, network: Callable[[], Any], *, start: 
         trained=tuple(name for name in task.branchpoints if name not in resumed),
         resumed=tuple(resumed),
         beaten=tuple(name for name in task.branchpoints if name not in names),
-        warnings=_few_events(task, parts),
+        warnings=few_events(task, parts),
     )
 
 
-def _kept(working: Path, branchpoint: str) -> tuple[Candidate, bytes] | None:
+def train_candidate(
+    task: Task,
+    branchpoint: str,
+    cuts: Sequence[str],
+    frames: Frames,
+    parts: Sequence[Fold],
+    store: StoreFolder,
+    network: Callable[[], Any],
+    *,
+    start: Start,
+) -> tuple[Candidate, bytes]:
+    """One candidate and its branch; ``frames`` and ``parts`` as ``check`` gives them.
+
+    ``cuts`` are all branchpoints whose turn will come here: their features are computed in one pass.
+    """
+    cache = FeatureCache(store.features, store.layout)
+    features = cache.features(task.base, task.dataset, frames, task.crop, cuts, start=start)
+    return _candidate(task, network(), features[branchpoint], branchpoint, parts, start=start)
+
+
+def package_config(task: Task, chosen: Sequence[Candidate], parts: Sequence[Fold]) -> MPackageConfig:
+    """The config of an M-Package with those candidates, by depth ascending."""
+    deepest = max(task.base.config.depth(candidate.branchpoint) for candidate in chosen)
+    return MPackageConfig(
+        base_dnn=task.base.digest,
+        input_shape=task.base.config.input_shape,
+        preprocessing=task.base.config.preprocessing,
+        segments=task.base.config.segments[:deepest],
+        classes=(*task.events, BACKGROUND),
+        events=task.events,
+        event_profile=_profile(task, chosen),
+        event_profile_measured=_measured_on(task),
+        candidates=tuple(chosen),
+        measured_by="HeldOut" if len(parts) == 1 else "CrossValidation",
+        dataset_digest=task.dataset.digest,
+        training_hash=task.hash,
+        seed=task.training.seed,
+        made_by={package: version(package) for package in ("keras", "mainstream-edge")},
+    )
+
+
+def working_folder(task: Task, store: StoreFolder) -> Path:
+    """Where finished candidates of this very training are kept until all are."""
+    return store.training / task.hash.removeprefix("sha256:")
+
+
+def keep(working: Path, candidate: Candidate, branch: bytes) -> None:
+    """Keep a finished candidate; what says that it is there is written last."""
+    write_whole(working / f"{candidate.branchpoint}.tflite", branch)
+    write_whole(working / f"{candidate.branchpoint}.json", candidate.canonical())
+
+
+def kept(working: Path, branchpoint: str) -> tuple[Candidate, bytes] | None:
     """A candidate that a run before has finished; anything half-written or damaged counts as not there."""
     document, graph = working / f"{branchpoint}.json", working / f"{branchpoint}.tflite"
     if not document.is_file() or not graph.is_file():
@@ -212,7 +247,8 @@ def _measured_on(task: Task) -> str:
     return f"{count} events of {len(task.dataset.videos)} videos" if task.dataset.videos else ""
 
 
-def _few_events(task: Task, parts: Sequence[Fold]) -> tuple[str, ...]:
+def few_events(task: Task, parts: Sequence[Fold]) -> tuple[str, ...]:
+    """A warning where p and q come from cross-validation."""
     if len(parts) == 1:
         return ()
     warning = (

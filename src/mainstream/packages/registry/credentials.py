@@ -62,6 +62,13 @@ def read_credentials(path: Path) -> CredentialStore:
     return store
 
 
+def mounted_credentials(path: Path | None) -> CredentialStore:
+    """As ``read_credentials``; none without a path, and where a folder holds no such file: a Secret may be optional."""
+    if path is None or (path.is_dir() and not any((path / name).is_file() for name in _FILES)):
+        return CredentialStore()
+    return read_credentials(path)
+
+
 def default_credentials(environment: Mapping[str, str] = os.environ) -> CredentialStore:
     """Those that ``docker login`` left for this user, if any (``InputError`` if they cannot be read)."""
     folder = environment.get("DOCKER_CONFIG") or (environment.get("HOME", "") + "/.docker")
@@ -78,14 +85,23 @@ def _read(file: Path) -> tuple[CredentialStore, bool]:
         raise InputError(f"cannot read the credentials: {error.strerror}", where=file, remedy=_REMEDY) from None
     if len(data) > _MAX_BYTES:
         raise InputError(f"has more than {_MAX_BYTES} bytes", where=file, remedy="Is it the right file?")
+    return _parsed(data, where=file)
+
+
+def parse_credentials(data: bytes, *, where: object) -> CredentialStore:
+    """The credentials that a Secret holds under ``.dockerconfigjson`` (``InputError``: no value is ever repeated)."""
+    return _parsed(data, where=where)[0]
+
+
+def _parsed(data: bytes, *, where: object) -> tuple[CredentialStore, bool]:
     try:
         plain = json.loads(data)
     except (ValueError, RecursionError):
-        raise InputError("is not readable as JSON", where=file, remedy=_REMEDY) from None
+        raise InputError("is not readable as JSON", where=where, remedy=_REMEDY) from None
     auths = plain.get("auths", {}) if isinstance(plain, dict) else None
     if not isinstance(auths, dict):
-        raise InputError("auths: expected an object with an entry for each registry", where=file, remedy=_REMEDY)
-    entries = {_key(name): _entry(value, where=f"{file}: auths[{name!r:.200}]") for name, value in auths.items()}
+        raise InputError("auths: expected an object with an entry for each registry", where=where, remedy=_REMEDY)
+    entries = {_key(name): _entry(value, where=f"{where}: auths[{name!r:.200}]") for name, value in auths.items()}
     store = CredentialStore({name: one for name, one in entries.items() if one is not None})
     return store, "credsStore" in plain or "credHelpers" in plain
 

@@ -12,6 +12,14 @@ _LOGIN = "Log in (`docker login`, `podman login`) or name a file with credential
 _DETAIL_LENGTH = 300
 
 
+class NotAllowedError(InputError):
+    """The registry wants other credentials, or whoever runs it must give the right to do this."""
+
+
+class NotThereError(InputError):
+    """The registry has no such repository, tag or digest."""
+
+
 def refused(
     status: int, body: bytes, *, where: str, registry: str, user: str | None, after: str, plain: bool
 ) -> MainstreamError:
@@ -20,7 +28,7 @@ def refused(
     ``user`` is who we said we are (None: nobody), ``after`` the ``Retry-After``, ``plain`` whether it was asked without TLS.
     """
     detail = _detail(body)
-    kind: type[MainstreamError] = InputError
+    kind: type[MainstreamError] = NotAllowedError
     if status == 401 and user is None:
         problem, remedy = "asks for credentials", _LOGIN
     elif status == 401:
@@ -29,9 +37,11 @@ def refused(
         problem = f"forbids this to {user!r}" if user is not None else "forbids this to whoever has not logged in"
         remedy = f"Ask who runs the registry for the right to do this. {_LOGIN}"
     elif status == 404:
+        kind = NotThereError
         problem = "has no such thing"
         remedy = "Check repository, tag and digest; some registries say this also to whoever has no right to see it."
     elif status == 400 and plain and not detail:
+        kind = InputError
         problem = "does not understand plain HTTP (status 400): it seems to speak TLS"
         remedy = "Give its CA's certificate (--ca FILE), and no --insecure-http."
     else:

@@ -45,9 +45,9 @@ _DEEPEST = 32
 class LoggedOutput(Output):
     """A verb's words as log records instead of lines for a person."""
 
-    def __init__(self, form: Format) -> None:
+    def __init__(self, form: Format, *, program: str = "mainstream.runner") -> None:
         super().__init__(form)
-        self._log = structlog.stdlib.get_logger("mainstream.runner")
+        self._log = structlog.stdlib.get_logger(program)
 
     def say(self, message: str, **fields: object) -> None:
         """An ``info`` record."""
@@ -99,6 +99,8 @@ def set_up(*, json: bool, level: int = logging.INFO, stream: TextIO | None = Non
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True
         logger.setLevel(max(level, logging.WARNING))  # that a server starts and ends is said by who started it
+    for name in ("httpx", "httpcore", "botocore", "aiobotocore", "s3fs", "fsspec"):
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))  # each request would be a record
     logging.captureWarnings(True)
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
