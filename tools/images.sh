@@ -1,7 +1,7 @@
 #!/bin/sh
 # Build the images for the tests without a registry of the world, outside of the tree, each from its Containerfile; nothing
 # where it is done. Prints for each a line "NAME FOLDER": an OCI layout of one image.
-# Usage: images.sh [operator|runner|trainer ...]      As root; minutes, once, for each change of what an image is made of.
+# Usage: images.sh [operator|runner|trainer|examples ...]   As root; minutes, once, for each change of what an image is made of.
 set -eu
 cd "$(dirname "$0")/.."
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/mainstream/images
@@ -28,12 +28,13 @@ key() {
 builder() { BUILDAH_RUNTIME=runc BUILDAH_ISOLATION=${BUILDAH_ISOLATION:-oci} \
     buildah --root "$cache/storage" --runroot "$cache/run" --storage-driver "${STORAGE_DRIVER:-overlay}" "$@"; }
 
+# A base with these packages of Debian beside what is always there; sets $base.
 base() {
-    base=base:$(key '' tools/base-image.sh)
+    base=base:$(key "$*" tools/base-image.sh)
     archive=$cache/base-${base#base:}.tar
     [ -e "$archive" ] || {
-        say "Making the base of the images (two minutes, once) ..."
-        quietly sh tools/base-image.sh "$archive.new"
+        say "Making a base of the images (two minutes, once) ..."
+        quietly sh tools/base-image.sh "$archive.new" "$@"
         mv "$archive.new" "$archive"
     }
     builder inspect --type image "localhost/$base" > /dev/null 2>&1 || {
@@ -57,6 +58,7 @@ wheels() {
 }
 
 image() {
+    base
     case $1 in operator) file=operator/Containerfile ;; *) file=$1-image/Containerfile ;; esac
     made=$cache/$1-$(key "$base" "$file" tools/images.sh tools/requirements.py tools/bytecode.py .dockerignore pyproject.toml constraints.txt \
         README.md LICENSE NOTICE src operator runner-image trainer-image demo)
@@ -72,9 +74,28 @@ image() {
     echo "$1 $made"
 }
 
+# The examples' image: its packages are trained while it is built, by the trainer's image and not anew for each change elsewhere.
+examples() {
+    # shellcheck disable=SC2046 - words
+    base $(sed -n 's/^ARG DEBIAN_PACKAGES="\(.*\)"$/\1/p' examples/image/Containerfile)
+    made=$cache/examples-$(key "$base" tools/images.sh examples/image pyproject.toml constraints.txt trainer-image demo)
+    [ -e "$made" ] || {
+        (image runner && image trainer) > /dev/null
+        say "Building the image of the examples (it trains three applications: minutes) ..."
+        quietly builder build --layers --timestamp 0 --pull-never --network none --tag mainstream-examples \
+            --build-arg BASE_IMAGE="localhost/$base" --build-arg DEBIAN_PACKAGES= \
+            --build-arg RUNNER_IMAGE=localhost/mainstream-runner --build-arg TRAINER_IMAGE=localhost/mainstream-trainer \
+            examples/image
+        quietly builder push --quiet mainstream-examples "oci:$made.new:mainstream-examples"
+        mv "$made.new" "$made"
+    }
+    echo "examples $made"
+}
+
 exec 9> "$cache/lock"
 flock 9
-base
 for name in "${@:-operator runner trainer}"; do
-    for one in $name; do image "$one"; done
+    for one in $name; do
+        case $one in examples) examples ;; *) image "$one" ;; esac
+    done
 done
