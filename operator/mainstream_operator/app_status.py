@@ -9,7 +9,7 @@ from mainstream.schedule import ScheduledApp
 from mainstream_operator.conditions import Change, conditions, summed_up
 from mainstream_operator.node_status import Outcome
 from mainstream_operator.training import package_status
-from mainstream_operator.values import AppState, Finding, Plain
+from mainstream_operator.values import AppState, Finding, Plain, counted
 
 ORDER = ("Trained", "Scheduled", "Running")
 STALLED = frozenset(
@@ -36,7 +36,9 @@ def app_status(
         "Running": _running(key, there),
     }
     running = [one.edge_node for one in there if _runs(key, one)]
-    whole = summed_up(findings, ORDER, ready=f"runs on {len(running)} of {len(selected)} edge nodes", stalled=STALLED)
+    whole = summed_up(
+        findings, ORDER, ready=f"runs on {len(running)} of {counted(len(selected), 'edge node')}", stalled=STALLED
+    )
     if findings["Scheduled"].good is False and running and _only_unreachable_lack(key, there):
         whole = summed_up(findings, ("Trained", "Running"), ready=whole["Ready"].message, stalled=STALLED)
     found, changes = conditions(
@@ -70,15 +72,16 @@ def _scheduled(state: AppState, selected: Sequence[str], outcomes: Sequence[Outc
         return Finding(good=False, reason="EdgeNodeNotFound", message=f"no EdgeNode has the labels {labels}")
     refused = {one.edge_node: one.refused[key] for one in outcomes if key in one.refused}
     if refused:
-        name, first = sorted(refused.items())[0]
-        more = f" (and on {len(refused) - 1} other edge nodes)" if len(refused) > 1 else ""
+        name = min(refused)
+        first = refused[name]
+        more = f" (and on {counted(len(refused) - 1, 'other edge node')})" if len(refused) > 1 else ""
         return Finding(good=False, reason=first.reason, message=f"on {name}: {first.message}{more}")
     waiting = [
         name for name in selected if not any(one.edge_node == name and key in one.assignments for one in outcomes)
     ]
     if waiting:
         return Finding(good=False, reason="SchedulePending", message=f"not scheduled yet on {_named(waiting)}")
-    return Finding(good=True, reason="Ready", message=f"assigned on {len(selected)} edge nodes")
+    return Finding(good=True, reason="Ready", message=f"assigned on {counted(len(selected), 'edge node')}")
 
 
 def _running(key: str, outcomes: Sequence[Outcome]) -> Finding:
@@ -104,7 +107,7 @@ def _running(key: str, outcomes: Sequence[Outcome]) -> Finding:
                 reason="SinkUnreachable",
                 message=f"on {one.edge_node}: {sink}; events are kept and sent later",
             )
-    return Finding(good=True, reason="Ready", message=f"{len(reachable)} runners report it")
+    return Finding(good=True, reason="Ready", message=f"reported by {counted(len(reachable), 'runner')}")
 
 
 def _runs(key: str, outcome: Outcome) -> bool:

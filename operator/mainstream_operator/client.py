@@ -1,11 +1,12 @@
 """The cluster's API, as much of it as the operator calls: plain objects in and out, one connection pool for life.
 
-Only this module and ``watch`` know a Kubernetes client. Methods block; they are called in threads. What an answer means for a
-plan is the caller's to decide, so errors are ``ApiError`` with the status.
+Only this module knows a Kubernetes client. Methods block; they are called in threads. What an answer means for a plan is the
+caller's to decide, so errors are ``ApiError`` with the status. Each call is told to ``called``, with the right that it needs:
+the chart grants what is called and nothing else (``rights``).
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +19,15 @@ from mainstream_operator.kinds import Kind
 TIMEOUT_SECONDS = (5.0, 30.0)
 """To connect, and for an answer."""
 FIELD_MANAGER = "mainstream-operator"
-PAGE = 500
+WATCH_SECONDS = 240
+"""After which the server ends a watch in good order."""
+SILENCE_SECONDS = 300.0
+"""A watch that says nothing for longer, though the server should have ended it, is dead."""
+METADATA_ONLY = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 
 Plain = dict[str, Any]
+Called = Callable[[str, str, str], None]
+"""Is told of each call: the verb, the API group, the resource (``edgenodes/status``)."""
 
 
 class ApiError(Exception):
@@ -46,14 +53,41 @@ class ObjectKey:
         return cls(kind, body["metadata"].get("namespace"), body["metadata"]["name"])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """All objects of a kind, and the version of the list, from which a watch goes on."""
+
+    items: tuple[Plain, ...]
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which objects of a kind: of one namespace or all, with labels or any. ``metadata_only``: without spec, data or status."""
+
+    kind: Kind
+    namespace: str | None = None
+    labels: str = ""
+    metadata_only: bool = False
+
+    def accept(self, what: str = "") -> str:
+        """The media type that is asked for; ``what`` is ``List`` for lists."""
+        return METADATA_ONLY.format(what) if self.metadata_only else "application/json"
+
+
+def _nobody(verb: str, group: str, resource: str) -> None:
+    del verb, group, resource
+
+
 class Api:
     """See the module."""
 
-    def __init__(self, client: kubernetes.client.ApiClient) -> None:
+    def __init__(self, client: kubernetes.client.ApiClient, *, called: Called = _nobody) -> None:
         self._client = client
+        self._called = called
 
     @classmethod
-    def connect(cls, kubeconfig: str | None = None, *, connections: int = 8) -> "Api":
+    def connect(cls, kubeconfig: str | None = None, *, connections: int = 8, called: Called = _nobody) -> "Api":
         """With the pod's service account, or the person's kubeconfig."""
         configuration = kubernetes.client.Configuration()
         if kubeconfig is None:
@@ -64,10 +98,11 @@ class Api:
         else:
             kubernetes.config.load_kube_config(kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
         configuration.connection_pool_maxsize = connections
-        return cls(kubernetes.client.ApiClient(configuration))
+        return cls(kubernetes.client.ApiClient(configuration), called=called)
 
     def get(self, key: ObjectKey) -> Plain | None:
         """The object, None if there is none."""
+        self._called("get", key.kind.group, key.kind.plural)
         try:
             return self._call("GET", _path(key.kind, key.namespace, key.name))
         except ApiError as error:
@@ -75,23 +110,63 @@ class Api:
                 return None
             raise
 
-    def list(self, kind: Kind, namespace: str | None = None, *, labels: Mapping[str, str] | None = None) -> list[Plain]:
-        """All objects of a kind, as old as the server's cache may be (no quorum read), with these labels."""
-        query: dict[str, str] = {"resourceVersion": "0"}
-        if labels:
-            query["labelSelector"] = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
-        items: list[Plain] = self._call("GET", _path(kind, namespace), query=query).get("items") or []
-        return [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in items]
+    def list(self, what: Selection) -> Listed:
+        """All objects of a selection, as old as the server's cache may be (no quorum read)."""
+        self._called("list", what.kind.group, what.kind.plural)
+        query = {"resourceVersion": "0"} | ({"labelSelector": what.labels} if what.labels else {})
+        path = _path(what.kind, what.namespace)
+        plain = self._call("GET", path, query=query, accept=what.accept("List"))
+        items = plain.get("items") or ()
+        return Listed(
+            items=tuple({**item, "apiVersion": what.kind.api_version, "kind": what.kind.kind} for item in items),
+            version=plain["metadata"]["resourceVersion"],
+        )
+
+    def watch(self, what: Selection, version: str) -> Iterator[tuple[str, Plain]]:
+        """What happens after that version: ``ADDED``, ``MODIFIED``, ``DELETED`` or ``BOOKMARK``, and the object.
+
+        Ends when the server ends it; ``ApiError`` 410 if that version is too old to go on from.
+        """
+        self._called("watch", what.kind.group, what.kind.plural)
+        query = {
+            "watch": "true",
+            "resourceVersion": version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(WATCH_SECONDS),
+        } | ({"labelSelector": what.labels} if what.labels else {})
+        _, url, headers, _, _ = self._serialized(
+            "GET", _path(what.kind, what.namespace), query=query, headers={"Accept": what.accept()}
+        )
+        timeout = urllib3.Timeout(connect=TIMEOUT_SECONDS[0], read=SILENCE_SECONDS)
+        pool = self._client.rest_client.pool_manager
+        try:
+            answer = pool.request("GET", url, headers=headers, preload_content=False, timeout=timeout, retries=False)
+            try:
+                if answer.status != 200:
+                    raise ApiError(answer.status, _said(answer.read()) or str(answer.reason))
+                for line in _lines(answer):
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        raise ApiError(
+                            event["object"].get("code", 0), event["object"].get("message", "the watch broke")
+                        )
+                    yield event["type"], event["object"]
+            finally:
+                answer.close()
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            raise ApiError(0, f"the watch of {what.kind.plural} broke: {error}") from None
 
     def apply(self, body: Plain, kind: Kind, *, status: bool = False) -> Plain:
         """Server-side apply under the operator's name; conflicts are taken over: nobody else owns what it writes."""
         key = ObjectKey.of(body, kind)
+        self._called("patch", kind.group, kind.plural + ("/status" if status else ""))
         path = _path(kind, key.namespace, key.name) + ("/status" if status else "")
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         return self._call("PATCH", path, query=query, body=body, content="application/apply-patch+yaml")
 
     def create(self, body: Plain, kind: Kind) -> bool:
         """Create it; False if one of that name is there."""
+        self._called("create", kind.group, kind.plural)
         try:
             query = {"fieldManager": FIELD_MANAGER}
             self._call("POST", _path(kind, body["metadata"].get("namespace")), query=query, body=body)
@@ -103,6 +178,7 @@ class Api:
 
     def merge(self, key: ObjectKey, patch: Plain) -> None:
         """A JSON merge patch of an object; one that is gone is left alone."""
+        self._called("patch", key.kind.group, key.kind.plural)
         try:
             path = _path(key.kind, key.namespace, key.name)
             query = {"fieldManager": FIELD_MANAGER}
@@ -114,10 +190,12 @@ class Api:
     def replace(self, body: Plain, kind: Kind) -> None:
         """Replace it if it has not changed since it was read (its ``resourceVersion``); ``ApiError`` 409 otherwise."""
         key = ObjectKey.of(body, kind)
+        self._called("update", kind.group, kind.plural)
         self._call("PUT", _path(kind, key.namespace, key.name), query={"fieldManager": FIELD_MANAGER}, body=body)
 
     def delete(self, key: ObjectKey) -> None:
         """Delete it and in the background what it owns; one that is gone is no error."""
+        self._called("delete", key.kind.group, key.kind.plural)
         try:
             self._call("DELETE", _path(key.kind, key.namespace, key.name), body={"propagationPolicy": "Background"})
         except ApiError as error:
@@ -132,13 +210,11 @@ class Api:
         query: Mapping[str, str] | None = None,
         body: Plain | None = None,
         content: str = "application/json",
+        accept: str = "application/json",
     ) -> Plain:
-        headers = {"Accept": "application/json", "Content-Type": content}
+        headers = {"Accept": accept, "Content-Type": content}
         try:
-            method, url, headers, sent, _ = self._client.param_serialize(
-                method, path, query_params=list((query or {}).items()), header_params=headers, body=body,
-                auth_settings=["BearerToken"],
-            )  # fmt: skip
+            method, url, headers, sent, _ = self._serialized(method, path, query=query, headers=headers, body=body)
             answer = self._client.call_api(method, url, headers, sent, _request_timeout=TIMEOUT_SECONDS)
             data = answer.read()  # type: ignore[no-untyped-call]
         except kubernetes.client.ApiException as error:
@@ -149,6 +225,22 @@ class Api:
             raise ApiError(answer.status, _said(data) or str(answer.reason))
         plain: Plain = json.loads(data)
         return plain
+
+    def _serialized(
+        self, method: str, path: str, *, query: Mapping[str, str] | None, headers: Plain, body: Plain | None = None
+    ) -> tuple[str, str, Plain, Any, Any]:
+        found: tuple[str, str, Plain, Any, Any] = self._client.param_serialize(
+            method, path, query_params=list((query or {}).items()), header_params=headers, body=body,
+            auth_settings=["BearerToken"],
+        )  # fmt: skip
+        return found
+
+
+def _lines(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    rest = b""
+    for chunk in answer.stream(decode_content=False, amt=None):
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from (line for line in lines if line)
 
 
 def _said(body: bytes | str | None) -> str:

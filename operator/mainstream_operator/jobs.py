@@ -22,6 +22,8 @@ from mainstream_operator.settings import Settings
 
 HASH = "mainstream.dev/hash"
 """Label of a Job: of what it was made for."""
+CPU = "mainstream.dev/cpu"
+"""Label of a profiler's Job: the limit that it measures under, in cores."""
 QUEUE_LABELS = ("kueue.x-k8s.io/queue-name", "kueue.x-k8s.io/priority-class")
 """Passed on from an app to its Jobs: Kueue admits them then."""
 PVC = "pvc://"
@@ -125,7 +127,8 @@ def job_name(app: MainstreamApp, mark: str, *, assemble: bool = False) -> str:
 
 def profile_job(edge_node: EdgeNode, uid: str, host: str, task: ProfileTask, settings: Settings) -> Plain:
     """Measures on the edge node, under the runner's limit and with a tiny request, so that it always finds room."""
-    mark = _hash(["profile", task.plain(), settings.images.runner])
+    cpu = f"{edge_node.spec.budget.cpu:g}"
+    mark = _hash(["profile", task.plain(), cpu, settings.images.runner])
     name = edge_node.metadata.name
     streams = [one.stream for one in task.streams]
     task = replace_sources(task)
@@ -136,13 +139,13 @@ def profile_job(edge_node: EdgeNode, uid: str, host: str, task: ProfileTask, set
         settings,
         name=short(f"{name}-{mark}", prefix="mainstream-profile-"),
         namespace=settings.namespace,
-        labels={COMPONENT: "profiler", EDGE_NODE: label_value(name), HASH: mark},
+        labels={COMPONENT: "profiler", EDGE_NODE: label_value(name), HASH: mark, CPU: cpu},
         image=settings.images.runner,
         task=task.canonical(),
         mounts=mounts,
         resources={
             "requests": {"cpu": "10m", "memory": "64Mi"},
-            "limits": {"cpu": f"{edge_node.spec.budget.cpu:g}", "memory": str(edge_node.spec.budget.memory)},
+            "limits": {"cpu": cpu, "memory": str(edge_node.spec.budget.memory)},
         },
         pod={"affinity": pods.on_node(host), "tolerations": pods.ANYWHERE},
         command=["python", "-m", "mainstream_runner.job"],

@@ -37,11 +37,12 @@ CLUSTER_ROLE_BINDING = Kind(
     "rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False
 )
 EVENT = Kind("events.k8s.io/v1", "Event", "events")
+CRD = Kind("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False)
 
 KINDS = {
     kind.kind: kind
     for kind in (
         EDGE_NODE, APP, NODE, NAMESPACE, POD, CONFIG_MAP, SECRET, SERVICE_ACCOUNT, CLAIM, DEPLOYMENT, JOB, LEASE, ROLE,
-        ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING, EVENT,
+        ROLE_BINDING, CLUSTER_ROLE, CLUSTER_ROLE_BINDING, EVENT, CRD,
     )
 }  # fmt: skip

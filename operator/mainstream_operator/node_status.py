@@ -10,11 +10,19 @@ from mainstream_operator.conditions import Change, conditions, summed_up
 from mainstream_operator.profiling import Profile, profile_status
 from mainstream_operator.runner_state import RunnerState, runner_ready, streams_connected
 from mainstream_operator.scheduling import Scheduled
-from mainstream_operator.values import Finding, Identity, JobView, Plain
+from mainstream_operator.values import Finding, Identity, JobView, Plain, counted
 
 ORDER = ("Profiled", "Scheduled", "RunnerReady", "StreamsConnected")
 STALLED = frozenset(
-    {"NodeNotFound", "ProfileFailed", "SpecInvalid", "CredentialsRejected", "ScheduleRefused", "OutOfMemory"}
+    {
+        "NodeNotFound",
+        "ProfileFailed",
+        "SpecInvalid",
+        "CredentialsRejected",
+        "ScheduleRefused",
+        "OutOfMemory",
+        "ApplyFailed",
+    }
 )
 """Reasons that go away only when somebody does something."""
 REJECTED_MESSAGE = 1000
@@ -35,6 +43,8 @@ class NodeObservation:
     profile_job: JobView | None
     missing_secrets: Sequence[str]
     now: str
+    fault: Finding | None = None
+    """What the API server refused of the runner's objects."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +67,16 @@ def node_status(seen: NodeObservation, decided: Scheduled) -> tuple[Plain, list[
     findings = {
         "Profiled": _profiled(seen, decided),
         "Scheduled": _scheduled(seen, decided),
-        "RunnerReady": runner_ready(seen.runner, digest, seen.host_ready, seen.host),
+        "RunnerReady": seen.fault or runner_ready(seen.runner, digest, seen.host_ready, seen.host),
         "StreamsConnected": streams_connected(seen.runner, digest, seen.missing_secrets),
     }
     count = len(schedule.apps) if schedule else 0
-    whole = summed_up(findings, ORDER, ready=f"{count} apps run", stalled=STALLED)
+    whole = summed_up(
+        findings,
+        ORDER,
+        ready=f"{counted(count, 'app')} planned, loaded and seeing frames" if count else "no app runs here",
+        stalled=STALLED,
+    )
     all_findings = {**whole, **findings, "Overcommitted": _overcommitted(decided)}
     found, changes = conditions(
         all_findings, seen.status.get("conditions") or (), generation=seen.identity.generation, now=seen.now
@@ -103,6 +118,9 @@ def _profiled(seen: NodeObservation, decided: Scheduled) -> Finding:
         return Finding(good=False, reason="NodeNotFound", message=message)
     lacking = [digest for digest in decided.bases if digest not in seen.profile.costs]
     job = seen.profile_job
+    if not lacking and seen.profile.borrowed & set(decided.bases):
+        message = "planned with costs that were measured under other limits, until they are measured under these"
+        return Finding(good=True, reason="ProfilePending", message=message)
     if not lacking:
         estimated = [name for name in seen.profile.estimated if decided.task is not None]
         message = f"the ingest of {', '.join(estimated)} is estimated until it is measured" if estimated else ""
@@ -112,7 +130,9 @@ def _profiled(seen: NodeObservation, decided: Scheduled) -> Finding:
         return Finding(good=False, reason="ProfileFailed", message=f"Job {job.name}: {said}")
     said = f": {job.trouble}" if job is not None and job.trouble else ""
     return Finding(
-        good=False, reason="ProfilePending", message=f"{len(lacking)} base DNNs are being measured on the box{said}"
+        good=False,
+        reason="ProfilePending",
+        message=f"{counted(len(lacking), 'base DNN')} to be measured on the box{said}",
     )
 
 
@@ -123,12 +143,15 @@ def _scheduled(seen: NodeObservation, decided: Scheduled) -> Finding:
             message = f"mean F1 {plan.result.mean_f1:.4f}, at most {plan.result.bound:.4f} is possible"
             return Finding(good=True, reason="SolverTimedOut", message=message)
         return Finding(
-            good=True, reason="Ready", message=f"{len(plan.schedule.apps)} apps, mean F1 {plan.result.mean_f1:.3f}"
+            good=True,
+            reason="Ready",
+            message=f"{counted(len(plan.schedule.apps), 'app')}, mean F1 {plan.result.mean_f1:.3f}",
         )
     waiting = [finding for finding in decided.refused.values() if finding.reason == "ProfilePending"]
     if waiting:
         return Finding(good=False, reason="ProfilePending", message=waiting[0].message)
-    said = f"; {len(decided.refused)} apps name this box and cannot run" if decided.refused else ""
+    count = counted(len(decided.refused), "app")
+    said = f"; {count} that cannot run here now: see status.schedule.rejected" if decided.refused else ""
     return Finding(good=True, reason="NoApps", message=f"no app runs on {seen.edge_node.metadata.name}{said}")
 
 
@@ -186,9 +209,8 @@ def _schedule(decided: Scheduled) -> Plain:
 
 def _last_of_each_rate(segments: Sequence[StemSegment]) -> list[StemSegment]:
     """A stem's rates fall with depth: of each rate the deepest segment says it all."""
-    return [
-        one for one, after in zip(segments, [*segments[1:], None], strict=True) if after is None or after.fps != one.fps
-    ]
+    following = [*segments[1:], None] if segments else []
+    return [one for one, after in zip(segments, following, strict=True) if after is None or after.fps != one.fps]
 
 
 def _place(app: str) -> Plain:

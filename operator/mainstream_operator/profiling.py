@@ -11,11 +11,11 @@ from typing import Any
 
 from mainstream.cost import LayerCosts, StreamIngest
 from mainstream.documents import canonical_json, number_text, sha256
-from mainstream.jobs import MeasuredStream, ProfileTask, Registries, StreamTask, ViewInput
+from mainstream.jobs import JobResult, MeasuredStream, ProfileTask, Registries, StreamTask, ViewInput
 from mainstream.resources.edgenode import EdgeNode, Stream
 from mainstream.scheduling.assemble import PackagedApp
 from mainstream.scheduling.render import engine
-from mainstream_operator.values import JobView, Plain
+from mainstream_operator.values import Plain
 
 ESTIMATED_SECONDS = 0.020
 """Of one core for a frame whose reading was not measured: that of 1080p on a slow core."""
@@ -34,6 +34,8 @@ class Profile:
     ingest: Mapping[str, StreamIngest]
     estimated: tuple[str, ...]
     """Streams whose ingest is a guess."""
+    borrowed: frozenset[str] = frozenset()
+    """Base DNNs whose costs were measured on this hardware under other limits: good enough until they are measured."""
 
 
 def source_digest(stream: Stream) -> str:
@@ -43,22 +45,22 @@ def source_digest(stream: Stream) -> str:
 
 
 def known(
-    edge_node: EdgeNode, status: Plain, catalogue: Sequence[tuple[LayerCosts, float]], measured: Sequence[JobView]
+    edge_node: EdgeNode,
+    status: Plain,
+    catalogue: Sequence[tuple[LayerCosts, float]],
+    results: Sequence[tuple[JobResult, float]],
 ) -> Profile:
-    """Put together status, the shared costs (each with the CPU limit that it was measured under) and finished Jobs."""
+    """Put together status, the shared costs and fresh results, each with the CPU limit that it was measured under."""
     profile = status.get("profile") or {}
     hardware = profile.get("hardware")
-    fresh = [job.result for job in measured if job.result is not None]
-    new_costs = {one.costs.base_dnn: one.costs for one in fresh if one.costs is not None}
-    for measured_costs in new_costs.values():
-        hardware = measured_costs.hardware
+    fresh = [(result.costs, cpu) for result, cpu in results if result.costs is not None]
+    for measured, _ in fresh:
+        hardware = measured.hardware
     spec = edge_node.spec
-    costs = {
-        one.base_dnn: one
-        for one, cpu in catalogue
-        if (one.hardware, one.engine, one.threads, cpu) == (hardware, engine(spec), spec.threads, spec.budget.cpu)
-    }
-    new_ingest = {one.source_digest: one for result in fresh for one in result.streams}
+    here = [one for one in (*catalogue, *fresh) if (one[0].hardware, one[0].engine) == (hardware, engine(spec))]
+    here.sort(key=lambda one: (abs(one[0].threads - spec.threads), abs(one[1] - spec.budget.cpu)), reverse=True)
+    costs = {one.base_dnn: (one, cpu) for one, cpu in here}  # the nearest comes last
+    new_ingest = {one.source_digest: one for result, _ in results for one in result.streams}
     before = {one["name"]: one for one in profile.get("streams") or ()}
     ingest, estimated = {}, []
     for stream in spec.streams:
@@ -69,7 +71,15 @@ def known(
             found = StreamIngest(stream=stream.name, cores=guess, spread=1.0)
             estimated.append(stream.name)
         ingest[stream.name] = found
-    return Profile(hardware=hardware, costs={**costs, **new_costs}, ingest=ingest, estimated=tuple(estimated))
+    return Profile(
+        hardware=hardware,
+        costs={digest: one for digest, (one, _) in costs.items()},
+        ingest=ingest,
+        estimated=tuple(estimated),
+        borrowed=frozenset(
+            digest for digest, (one, cpu) in costs.items() if (one.threads, cpu) != (spec.threads, spec.budget.cpu)
+        ),
+    )
 
 
 def _ingest(
@@ -93,7 +103,7 @@ def next_task(
 
     One base DNN at a time, and streams beside it: the box has applications to run.
     """
-    lacking = sorted({one.base_dnn.digest for one in apps} - set(profile.costs))
+    lacking = sorted({one.base_dnn.digest for one in apps} - (set(profile.costs) - profile.borrowed))
     inputs: dict[str, set[tuple[str, str]]] = {}
     for one in apps:
         inputs.setdefault(one.app.spec.stream, set()).add((one.app.spec.view, references[one.base_dnn.digest]))

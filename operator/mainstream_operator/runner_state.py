@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from mainstream_operator.values import Finding, Plain, parse_time
+from mainstream_operator.values import Finding, Plain, counted, parse_time
 
 DRIFT = 0.15
 """Measured against planned cost: less than this is noise between processes (decision 8)."""
@@ -82,18 +82,23 @@ def streams_connected(state: RunnerState, digest: str | None, missing_secrets: S
         return Finding(good=False, reason="CredentialsRejected", message=message)
     if not state.alive:
         return Finding(good=None, reason="RunnerNotReporting", message="the runner does not say how its streams are")
-    if not state.streams:
+    return _streams(state.streams)
+
+
+def _streams(streams: Mapping[str, Plain]) -> Finding:
+    """Of what a runner that lives reports; the first stream that is away says why."""
+    if not streams:
         return Finding(good=False, reason="StreamUnreachable", message="the runner has not reported its streams yet")
-    for name, stream in sorted(state.streams.items()):
+    for name, stream in sorted(streams.items()):
         reason = _STREAM_REASONS.get(stream.get("phase", ""))
         if reason is not None:
             said = stream.get("message") or stream["phase"]
             return Finding(good=False, reason=reason, message=f"stream {name}: {said}")
-    for name, stream in sorted(state.streams.items()):
+    for name, stream in sorted(streams.items()):
         if stream.get("rateToWrite"):
             message = f'stream {name} comes at another rate: write captureFps: "{stream["rateToWrite"]}"'
             return Finding(good=True, reason="CaptureRateMismatch", message=message)
-    return Finding(good=True, reason="Ready", message=f"{len(state.streams)} streams are connected")
+    return Finding(good=True, reason="Ready", message=f"{counted(len(streams), 'stream')} connected")
 
 
 def next_scale(current: float, planned: float, state: RunnerState, digest: str, *, now: datetime) -> float:

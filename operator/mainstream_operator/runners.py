@@ -50,6 +50,11 @@ def runner_objects(
     )
 
 
+def credentials_object(edge_node: EdgeNode, uid: str, credentials: Mapping[str, bytes], settings: Settings) -> Plain:
+    """The runner's Secret alone: measuring needs it before there is a runner."""
+    return _Builder(edge_node, uid, settings).credentials(credentials)
+
+
 class _Builder:
     """For one edge node."""
 

@@ -39,7 +39,7 @@ class Scheduled:
     input_digest: str = ""
     solve_seconds: float = 0.0
     references: Mapping[str, str] = field(default_factory=dict)
-    """Of the admitted apps' packages, by app."""
+    """Of the packages of all apps that are ready, by app."""
 
 
 def fingerprint(
@@ -70,11 +70,11 @@ def schedule(
     profile: Profile,
     *,
     cost_scale: float,
-    previous: Mapping[str, Assignment],
+    status: Plain,
     settings: Settings,
     limits: Limits,
 ) -> Scheduled:
-    """Decide. ``allowed`` says of each namespace whether its apps may use the box; ``previous`` are the assignments that run."""
+    """Decide. ``allowed`` says of each namespace whether its apps may use the box; ``status`` what was decided before."""
     refused: dict[str, Finding] = {}
     ready: list[PackagedApp] = []
     references: dict[str, str] = {}
@@ -111,7 +111,9 @@ def schedule(
                 f"the costs of base DNN {one.base_dnn.digest[:19]}... are being measured on {edge_node.metadata.name}"
             )
             refused[one.app.key] = Finding(good=False, reason="ProfilePending", message=message)
-    decided = Scheduled(plan=None, refused=refused, task=task, bases=bases, cost_scale=cost_scale)
+    decided = Scheduled(
+        plan=None, refused=refused, task=task, bases=bases, cost_scale=cost_scale, references=references
+    )
     if not planned:
         return decided
     assembled = assemble(
@@ -120,8 +122,14 @@ def schedule(
         costs={digest: scaled(costs, cost_scale) for digest, costs in profile.costs.items()},
         ingest=profile.ingest,
     )
+    digest = input_digest(assembled.problem, edge_node.spec.objective, "Mainstream")
     plan = decide_schedule(
-        assembled, edge_node.spec.objective, source=inside, previous=choices_of(assembled, previous), limits=limits
+        assembled,
+        edge_node.spec.objective,
+        source=inside,
+        previous=choices_of(assembled, previous_assignments(status)),
+        settled=_settled(status, digest),
+        limits=limits,
     )
     for one_rejected in rejected(plan):
         message = f"{one_rejected.message}. {one_rejected.remedy}"
@@ -130,8 +138,7 @@ def schedule(
     return replace(
         decided,
         plan=plan if admitted else None,
-        references={app: reference for app, reference in references.items() if app in admitted},
-        input_digest=input_digest(assembled.problem, edge_node.spec.objective, "Mainstream"),
+        input_digest=digest,
     )
 
 
@@ -164,6 +171,13 @@ def previous_assignments(status: Plain) -> dict[str, Assignment]:
         except InputError:
             continue
     return found
+
+
+def _settled(status: Plain, digest: str) -> bool | None:
+    """Whether what the status holds was decided for this very input: then if it is proven to be optimal, else None."""
+    before = status.get("schedule") or {}
+    reasons = {one.get("reason") for one in status.get("conditions") or () if one.get("type") == "Scheduled"}
+    return bool(before.get("optimal")) if before.get("inputDigest") == digest and reasons == {"Ready"} else None
 
 
 def _unready(edge_node: EdgeNode, state: AppState, *, allowed: bool) -> Finding | None:

@@ -56,7 +56,10 @@ class JobView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppState:
-    """An app, and the package that it has. ``trained`` is its condition of that name; ``held`` a result that waits."""
+    """An app, and the package that it has. ``trained`` is its condition of that name; ``held`` a result that waits.
+
+    ``pending``: which package it has is not known yet, because it is being read or its registry is away.
+    """
 
     app: MainstreamApp
     identity: Identity
@@ -64,6 +67,7 @@ class AppState:
     package: PackageInUse | None = None
     previous: Mapping[str, str] | None = None
     held: Mapping[str, str] | None = None
+    pending: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +112,11 @@ def key_of(body: Mapping[str, Any]) -> str:
     return f"{namespace}/{name}" if namespace else name
 
 
+def counted(number: int, word: str) -> str:
+    """``1 app``, ``2 apps``."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 def parse_time(text: str | None) -> datetime | None:
     """An RFC 3339 time of the API; None if there is none."""
     return datetime.fromisoformat(text) if text else None
@@ -116,7 +125,7 @@ def parse_time(text: str | None) -> datetime | None:
 def _read(body: Mapping[str, Any]) -> Plain:
     metadata = body["metadata"]
     kept = {name: metadata[name] for name in ("name", "namespace", "labels", "annotations") if name in metadata}
-    plain = {name: body[name] for name in ("apiVersion", "kind", "status") if name in body}
+    plain = {name: body[name] for name in ("apiVersion", "kind") if name in body}
     return {**plain, "metadata": kept, "spec": body.get("spec", {})}
 
 

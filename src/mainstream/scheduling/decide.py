@@ -4,15 +4,17 @@ The command line (``planning``) and the operator both come here, so the same man
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mainstream.memory import planned_bytes
 from mainstream.resources.edgenode import Source
 from mainstream.schedule import Assignment, Schedule
+from mainstream.scheduling.admission import admit
 from mainstream.scheduling.assemble import Assembled
 from mainstream.scheduling.exact.search import Limits
+from mainstream.scheduling.greedy import summary
 from mainstream.scheduling.levels import Fewer, fit_levels
-from mainstream.scheduling.problem import Choice, Objective, Result, Sharing
+from mainstream.scheduling.problem import Choice, Objective, Problem, Result, Sharing
 from mainstream.scheduling.render import render
 from mainstream.scheduling.solve import DEFAULT_SOLVER, solve
 from mainstream.scheduling.sticky import sticky
@@ -62,11 +64,14 @@ def decide_schedule(
     solver: str = DEFAULT_SOLVER,
     source: Callable[[Source], Source] = lambda source: source,
     previous: Mapping[str, Choice] | None = None,
+    settled: bool | None = None,
     limits: Limits | None = None,
 ) -> Plan:
     """The best schedule that the solver finds, or one within the sticky margin that changes fewer of ``previous``.
 
     ``source`` says how the runner finds what a stream's source names. With other sharing than Mainstream nothing is kept.
+    Where ``previous`` was decided for a problem of the same ``input_digest``, ``settled`` says whether it was proven to be the
+    best: then nothing is solved.
     """
     size_of = _sizes(assembled)
 
@@ -76,8 +81,11 @@ def decide_schedule(
     def fits(result: Result) -> bool:
         return planned_bytes(schedule_of(result), size_of) <= assembled.edge_node.spec.budget.memory
 
-    solved = solve(assembled.problem, objective, sharing=sharing, solver=solver, limits=limits)
-    if previous is not None and sharing == "Mainstream":
+    kept = None
+    if previous is not None and settled is not None and sharing == "Mainstream":
+        kept = _kept(assembled.problem, previous, proven=settled)
+    solved = kept or solve(assembled.problem, objective, sharing=sharing, solver=solver, limits=limits)
+    if kept is None and previous is not None and sharing == "Mainstream":
         solved = sticky(assembled.problem, solved, previous, objective=objective, limits=limits)
     result, fewer = (solved, None) if sharing == "NoSharing" else fit_levels(assembled.problem, solved, fits)
     schedule = schedule_of(result)
@@ -90,6 +98,17 @@ def decide_schedule(
         planned_bytes=planned_bytes(schedule, size_of),
         fewer_levels=fewer,
     )
+
+
+def _kept(problem: Problem, previous: Mapping[str, Choice], *, proven: bool) -> Result | None:
+    """What was decided for this very problem; None if it does not hold all apps that are admitted."""
+    admission = admit(problem)
+    admitted = {problem.apps[place].name for place in admission.admitted}
+    if not admitted <= set(previous):
+        return None
+    choices = tuple(previous[app.name] if app.name in admitted else None for app in problem.apps)
+    named = summary(problem, choices, solver=DEFAULT_SOLVER)
+    return replace(named, rejected=admission.rejected, proven=proven, changed=())
 
 
 def choices_of(assembled: Assembled, assignments: Mapping[str, Assignment]) -> dict[str, Choice]:

@@ -1,0 +1,119 @@
+"""Which objects are to be looked at, and when. Pure: the clock is passed in.
+
+Changes that come together cause one look: it waits until nothing came for an idle time, at most for a longest time (as
+Karpenter's batcher does). An object whose look failed is looked at again at growing intervals and holds up nobody else. An
+object is never looked at twice at the same time.
+"""
+
+import heapq
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+FIRST_RETRY_SECONDS = 1.0
+LONGEST_RETRY_SECONDS = 120.0
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(slots=True)
+class _Entry:
+    first: float | None = None
+    last: float = 0.0
+    at: float | None = None
+    """A look that was asked for at a time."""
+    retry: float | None = None
+    failures: int = 0
+    busy: bool = False
+    due: float | None = None
+
+
+class Queue(Generic[Key]):
+    """See the module. Times are seconds of one monotonic clock. Not for several threads at once: its user locks.
+
+    ``window`` says of a key how long it waits for more: without a change, and at most.
+    """
+
+    def __init__(self, window: Callable[[Key], tuple[float, float]]) -> None:
+        self._window = window
+        self._entries: dict[Key, _Entry] = {}
+        self._heap: list[tuple[float, int, Key]] = []
+        self._count = 0
+
+    def changed(self, key: Key, now: float, *, forgive: bool = False) -> None:
+        """Something about it changed; ``forgive``: what made it fail may be mended, so earlier failures count no more."""
+        entry = self._entries.setdefault(key, _Entry())
+        if forgive:
+            entry.failures, entry.retry = 0, None
+        if entry.first is None:
+            entry.first = now
+        entry.last = now
+        self._schedule(key, entry)
+
+    def again(self, key: Key, at: float) -> None:
+        """Look at it at that time, at the latest."""
+        entry = self._entries.setdefault(key, _Entry())
+        entry.at = at if entry.at is None else min(entry.at, at)
+        self._schedule(key, entry)
+
+    def take(self, now: float) -> Key | None:
+        """One that is due, the longest due first; the caller says ``done`` or ``failed`` afterwards."""
+        while self._heap and self._heap[0][0] <= now:
+            due, _, key = heapq.heappop(self._heap)
+            entry = self._entries.get(key)
+            if entry is None or entry.busy or entry.due != due:
+                continue
+            entry.first = entry.at = entry.retry = entry.due = None
+            entry.busy = True
+            return key
+        return None
+
+    def done(self, key: Key) -> None:
+        """The look went well."""
+        entry = self._entries[key]
+        entry.busy, entry.failures = False, 0
+        self._settle(key, entry)
+
+    def failed(self, key: Key, now: float) -> float:
+        """It did not: it is tried again after that many seconds, however often it changes meanwhile."""
+        entry = self._entries[key]
+        entry.busy = False
+        wait = min(FIRST_RETRY_SECONDS * 2.0 ** min(entry.failures, 30), LONGEST_RETRY_SECONDS)
+        entry.failures += 1
+        entry.retry = now + wait
+        self._settle(key, entry)
+        return wait
+
+    def next_at(self) -> float | None:
+        """When the next look is due; None if nothing waits."""
+        while self._heap:
+            due, _, key = self._heap[0]
+            entry = self._entries.get(key)
+            if entry is not None and not entry.busy and entry.due == due:
+                return due
+            heapq.heappop(self._heap)
+        return None
+
+    def __len__(self) -> int:
+        """How many wait or are looked at."""
+        return len(self._entries)
+
+    def _settle(self, key: Key, entry: _Entry) -> None:
+        if entry.first is None and entry.at is None and entry.retry is None:
+            del self._entries[key]
+        else:
+            self._schedule(key, entry)
+
+    def _schedule(self, key: Key, entry: _Entry) -> None:
+        if entry.busy:
+            return
+        idle, most = self._window(key)
+        times = [] if entry.first is None else [min(entry.last + idle, entry.first + most)]
+        times += [] if entry.at is None else [entry.at]
+        due = min(times, default=None)
+        if entry.retry is not None:
+            due = entry.retry if due is None else max(due, entry.retry)
+        if due is not None and due != entry.due:
+            entry.due = due
+            self._count += 1
+            heapq.heappush(self._heap, (due, self._count, key))

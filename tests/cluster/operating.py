@@ -1,0 +1,376 @@
+"""The operator as a process, and the parts of a cluster that have no kubelet played by the test.
+
+``Operated`` runs ``python -m mainstream_operator`` against an API server. Who reads Jobs' results and runners' reports is real;
+what a kubelet and a runner would write is written here, as they would.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from mainstream.cost import StreamIngest
+from mainstream.jobs import TASK_VARIABLE, JobResult, MeasuredStream, ProfileTask
+from mainstream.resources.names import RUNNER, runner_name
+
+from .control_plane import ControlPlane, free_port
+from .packages import costs_of
+
+NAMESPACE = "mainstream-system"
+ENOUGH_SECONDS = 60.0
+
+API = "/apis/mainstream.dev/v1alpha1"
+
+
+def now() -> str:
+    """As the API writes times."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def eventually(
+    what: str, check: Callable[[], Any], *, seconds: float = ENOUGH_SECONDS, why: Callable[[], str] = str
+) -> Any:
+    """The first true answer of ``check``; fails after that time with what ``why`` says."""
+    end = time.monotonic() + seconds
+    while True:
+        found = check()
+        if found:
+            return found
+        assert time.monotonic() < end, f"{what}: not within {seconds:.0f} s\n{why()}"
+        time.sleep(0.05)
+
+
+@dataclass
+class Operated:
+    """An operator's process. ``settings`` are those of its file; ``start`` begins it, as often as one likes."""
+
+    plane: ControlPlane
+    folder: Path
+    settings: dict[str, Any]
+    kubeconfig: Path | None = None
+    process: "subprocess.Popen[bytes] | None" = None
+    metrics_port: int = field(default_factory=free_port)
+    probe_port: int = field(default_factory=free_port)
+
+    @property
+    def log(self) -> Path:
+        """Everything that it says."""
+        return self.folder / "operator.log"
+
+    def start(self) -> None:
+        """Begin a process; returns at once."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "settings.yaml").write_text(yaml.safe_dump(self.settings))
+        command = [
+            *("setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "mainstream_operator"),
+            *("--settings", str(self.folder / "settings.yaml")),
+            *("--kubeconfig", str(self.kubeconfig or self.plane.kubeconfig)),
+            *("--host", "127.0.0.1", "--metrics-port", str(self.metrics_port), "--probe-port", str(self.probe_port)),
+            *("--folder", str(self.folder / "work")),
+        ]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("KUBERNETES_")}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
+
+    def kill(self) -> None:
+        """As a node's power cut does."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(30)
+
+    def stop(self) -> int:
+        """As Kubernetes does; its exit status."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+    def ready(self) -> str:
+        """What /readyz says; empty while nobody answers."""
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.metrics_port}/readyz", timeout=5, trust_env=False).text
+        except httpx.TransportError:
+            return ""
+
+    def wait_ready(self) -> None:
+        """Until it decides."""
+        eventually("the operator is ready", lambda: self.ready() == "ready", why=self.tail)
+
+    def alive(self) -> int:
+        """The status of /healthz; 0 while nobody answers."""
+        try:
+            url = f"http://127.0.0.1:{self.probe_port}/healthz"
+            return httpx.get(url, timeout=20, trust_env=False).status_code
+        except httpx.TransportError:
+            return 0
+
+    def metrics(self) -> dict[str, float]:
+        """Its metrics, by name with labels."""
+        text = httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=20, trust_env=False).text
+        lines = (line for line in text.splitlines() if line and not line.startswith("#"))
+        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
+
+    def records(self) -> list[dict[str, Any]]:
+        """Its log; every line is a record."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def tail(self) -> str:
+        """The end of its log."""
+        return self.log.read_text(errors="replace")[-4000:] if self.log.exists() else ""
+
+
+def settings(registry: str, **more: Any) -> dict[str, Any]:
+    """An operator's settings for that registry."""
+    return {
+        "namespace": NAMESPACE,
+        "images": {"runner": "registry.test/runner:1", "trainer": "registry.test/trainer:1"},
+        "registry": {"prefix": f"{registry}/mainstream", "plainHttp": [registry]},
+        "batching": {"idleSeconds": 0.1, "maxSeconds": 1.0},
+        **more,
+    }
+
+
+class Stage:
+    """What is in the cluster, by plain HTTP: hundreds of kubectl processes would take minutes."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self.plane, self.http = plane, plane.client()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.http.close()
+
+    def apply(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Server-side apply as a person would."""
+        return self._did(
+            "PATCH", f"{path_of(body)}?fieldManager=kubectl&force=true", body, "application/apply-patch+yaml"
+        )
+
+    def delete(self, body: Mapping[str, Any]) -> None:
+        """Delete an object, in the background what it owns."""
+        answer = self.http.request("DELETE", path_of(body), json={"propagationPolicy": "Background"})
+        assert answer.status_code in {200, 202, 404}, answer.text
+
+    def get(self, path: str) -> dict[str, Any] | None:
+        """An object or a list by its path; None if there is none."""
+        answer = self.http.get(path)
+        if answer.status_code == 404:
+            return None
+        assert answer.is_success, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def items(self, path: str) -> list[dict[str, Any]]:
+        """Of a list."""
+        found = self.get(path)
+        return list(found["items"]) if found else []
+
+    def namespace(self, name: str, **labels: str) -> None:
+        """Make one."""
+        self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+        # A controller makes it where there is one; pods need it.
+        self.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": name}})
+
+    def host(self, name: str, *, ready: bool = True) -> None:
+        """A Kubernetes node, as its kubelet reports it."""
+        self.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
+        condition = {
+            "type": "Ready", "status": "True" if ready else "Unknown", "reason": "Test", "message": "",
+            "lastHeartbeatTime": now(), "lastTransitionTime": now(),
+        }  # fmt: skip
+        self._did("PATCH", f"/api/v1/nodes/{name}/status", {"status": {"conditions": [condition]}}, MERGE)
+
+    def status(self, kind: str, name: str, namespace: str | None = None) -> dict[str, Any]:
+        """The status of one of our objects; empty while there is none."""
+        place = f"namespaces/{namespace}/" if namespace else ""
+        found = self.get(f"{API}/{place}{kind}/{name}")
+        return (found or {}).get("status") or {}
+
+    def condition(self, kind: str, name: str, condition: str, namespace: str | None = None) -> tuple[str, str, str]:
+        """Status, reason and message of a condition."""
+        for one in self.status(kind, name, namespace).get("conditions") or ():
+            if one["type"] == condition:
+                return one["status"], one["reason"], one.get("message", "")
+        return "", "", ""
+
+    # What a kubelet and a runner would do
+
+    def jobs(self, namespace: str, component: str) -> list[dict[str, Any]]:
+        """Jobs of a component that have not ended."""
+        label = f"app.kubernetes.io/component={component}"
+        found = self.items(f"/apis/batch/v1/namespaces/{namespace}/jobs?labelSelector={label}")
+        return [job for job in found if not (job.get("status") or {}).get("conditions")]
+
+    def end_job(self, job: Mapping[str, Any], result: JobResult | str, *, code: int = 0) -> None:
+        """The Job's pod ran and left that; the Job controller said so."""
+        namespace, name = job["metadata"]["namespace"], job["metadata"]["name"]
+        message = result if isinstance(result, str) else result.termination_message().decode()
+        template = job["spec"]["template"]
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": f"{name}-x",
+                "namespace": namespace,
+                "labels": {**template["metadata"]["labels"], "batch.kubernetes.io/job-name": name},
+                "ownerReferences": [
+                    {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job["metadata"]["uid"]}
+                ],
+            },
+            "spec": {"containers": [{"name": "main", "image": "x"}], "restartPolicy": "Never"},
+        }
+        self.apply(pod)
+        ended = {"exitCode": code, "message": message, "startedAt": now(), "finishedAt": now()}
+        container = {
+            "name": "main", "image": "x", "imageID": "", "ready": False, "restartCount": 0, "state": {"terminated": ended}
+        }  # fmt: skip
+        phase = "Failed" if code else "Succeeded"
+        status: dict[str, Any] = {"status": {"phase": phase, "containerStatuses": [container]}}
+        self._did("PATCH", f"/api/v1/namespaces/{namespace}/pods/{name}-x/status", status, MERGE)
+        when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        kinds = ("FailureTarget", "Failed") if code else ("SuccessCriteriaMet", "Complete")
+        conditions = [
+            {"type": kind, "status": "True", "reason": "Test", "message": "", "lastTransitionTime": when,
+             "lastProbeTime": when} for kind in kinds
+        ]  # fmt: skip
+        counted = {"failed": 1} if code else {"succeeded": 1, "completionTime": when}
+        done = {"status": {"conditions": conditions, "startTime": when, "uncountedTerminatedPods": {}, **counted}}
+        self._did("PATCH", f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}/status", done, MERGE)
+
+    def profile(self, *, hardware: str = "a small box", whole: float = 0.055) -> int:
+        """Every measurement that is asked for ends well; how many there were."""
+        jobs = self.jobs(NAMESPACE, "profiler")
+        for job in jobs:
+            [variable] = [
+                one for one in job["spec"]["template"]["spec"]["containers"][0]["env"] if one["name"] == TASK_VARIABLE
+            ]
+            self.end_job(job, profiled(ProfileTask.parse(variable["value"], where="task"), hardware, whole))
+        return len(jobs)
+
+    def run_pod(self, edge_node: str, uid: str = "") -> str:
+        """The runner's pod of a Deployment, running; its name."""
+        name = runner_name(edge_node)
+        deployment = self.get(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{name}")
+        assert deployment is not None
+        pod = f"{name}-{uid or '1'}"
+        template = deployment["spec"]["template"]
+        metadata = {
+            "name": pod, "namespace": NAMESPACE, "labels": template["metadata"]["labels"],
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": name,
+                                 "uid": deployment["metadata"]["uid"]}],
+        }  # fmt: skip
+        spec = {"containers": [{"name": "runner", "image": "x"}]}
+        self.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+        self._did("PATCH", f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}/status", {"status": {"phase": "Running"}}, MERGE)
+        return pod
+
+    def renew(self, edge_node: str) -> None:
+        """The runner lives."""
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/{runner_name(edge_node)}"
+        self._did("PATCH", path, {"spec": {"renewTime": now(), "holderIdentity": "runner"}}, MERGE)
+
+    def schedule(self, edge_node: str) -> dict[str, Any] | None:
+        """What a runner would read."""
+        found = self.get(f"/api/v1/namespaces/{NAMESPACE}/configmaps/mainstream-schedule-{edge_node}")
+        return json.loads(found["data"]["schedule.json"]) if found else None
+
+    def report(self, edge_node: str, **more: Any) -> None:
+        """The runner has loaded the schedule of now and sees frames of every app."""
+        schedule = self.schedule(edge_node)
+        assert schedule is not None
+        self.renew(edge_node)
+        apps = []
+        for app in schedule["apps"]:
+            namespace, _, name = app["app"].partition("/")
+            apps.append({"namespace": namespace, "name": name, "fps": app["fps"]})
+        runner = {
+            "scheduleDigest": schedule["digest"],
+            "loadedAt": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "utilization": schedule["cost"],
+            "streams": [{"name": one["name"], "phase": "Connected"} for one in schedule["streams"]],
+            "apps": apps,
+            **more,
+        }
+        body = {
+            "apiVersion": "mainstream.dev/v1alpha1", "kind": "EdgeNode", "metadata": {"name": edge_node},
+            "status": {"runner": runner},
+        }  # fmt: skip
+        path = f"{API}/edgenodes/{edge_node}/status?fieldManager={RUNNER}&force=true"
+        self._did("PATCH", path, body, "application/apply-patch+yaml")
+
+    def _did(self, method: str, path: str, body: Mapping[str, Any], content: str) -> dict[str, Any]:
+        answer = self.http.request(method, path, content=json.dumps(body), headers={"Content-Type": content})
+        assert answer.is_success, f"{method} {path}: {answer.text}"
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+MERGE = "application/merge-patch+json"
+
+PLURALS = {
+    "EdgeNode": "edgenodes", "MainstreamApp": "mainstreamapps", "Namespace": "namespaces", "Node": "nodes", "Pod": "pods",
+    "Secret": "secrets", "ConfigMap": "configmaps", "Job": "jobs", "ResourceQuota": "resourcequotas",
+    "ServiceAccount": "serviceaccounts",
+}  # fmt: skip
+
+
+def path_of(body: Mapping[str, Any]) -> str:
+    """Where an object is."""
+    version = body["apiVersion"]
+    group = f"/apis/{version}" if "/" in version else f"/api/{version}"
+    namespace = body["metadata"].get("namespace")
+    place = f"/namespaces/{namespace}" if namespace else ""
+    return f"{group}{place}/{PLURALS[body['kind']]}/{body['metadata']['name']}"
+
+
+def profiled(task: ProfileTask, hardware: str, whole: float) -> JobResult:
+    """What a profiler would answer."""
+    costs = None
+    if task.base_dnn is not None:
+        digest = task.base_dnn.rpartition("@")[2]
+        costs = costs_of(digest, hardware=hardware, threads=task.threads, whole=whole)
+    streams = tuple(
+        MeasuredStream(
+            source_digest=one.source_digest,
+            stream=one.stream.name,
+            ingest=StreamIngest(stream=one.stream.name, cores=0.1, spread=0.01),
+        )
+        for one in task.streams
+    )
+    return JobResult(costs=costs, streams=streams)
+
+
+def edge_node(name: str, **spec: Any) -> dict[str, Any]:
+    """An EdgeNode with one camera, open to all namespaces."""
+    stream = {"name": "north", "source": {"rtsp": {"url": "rtsp://10.0.0.7/stream1"}}, "captureFps": 10}
+    return {
+        "apiVersion": "mainstream.dev/v1alpha1",
+        "kind": "EdgeNode",
+        "metadata": {"name": name},
+        "spec": {"streams": [stream], "allowedNamespaces": {}, **spec},
+    }
+
+
+def packaged_app(name: str, namespace: str, reference: str, *edge_nodes: str, **spec: Any) -> dict[str, Any]:
+    """An app that brings its package."""
+    return {
+        "apiVersion": "mainstream.dev/v1alpha1",
+        "kind": "MainstreamApp",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "edgeNodes": {"matchNames": list(edge_nodes)},
+            "stream": "north",
+            "events": ["red-car"],
+            "package": {"reference": reference},
+            **spec,
+        },
+    }
