@@ -10,13 +10,16 @@ MOST_SECONDS = 30.0
 class BackOff:
     """Waits of one stream. ``random`` gives numbers in [0, 1)."""
 
-    def __init__(self, random: Callable[[], float]) -> None:
+    def __init__(
+        self, random: Callable[[], float], *, first_seconds: float = FIRST_SECONDS, most_seconds: float = MOST_SECONDS
+    ) -> None:
         self._random = random
+        self._first_seconds, self._most_seconds = first_seconds, most_seconds
         self._attempts = 0
 
     def next(self) -> float:
-        """Seconds to wait now: between half and all of ``FIRST_SECONDS`` x 2^attempts, at most ``MOST_SECONDS``."""
-        longest = min(FIRST_SECONDS * 2.0**self._attempts, MOST_SECONDS)
+        """Seconds to wait now: between half and all of ``first_seconds`` x 2^attempts, at most ``most_seconds``."""
+        longest = min(self._first_seconds * 2.0 ** min(self._attempts, 60), self._most_seconds)
         self._attempts += 1
         return longest * (0.5 + self._random() / 2)
 

@@ -2,7 +2,8 @@
 
 In a thread of its own: read and verify, fetch blobs, join and check graphs in a niced process (only those of stems that are not
 loaded already), open streams that are new, load the prepared graphs, hand all of it to the loop. Whatever fails, nothing of it
-stays and nothing that runs was touched.
+stays and nothing that runs was touched; it is tried again, with back-off: a registry comes back, a Secret arrives after the
+schedule that needs it.
 """
 
 import json
@@ -10,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -19,11 +20,15 @@ from typing import TextIO
 
 from mainstream.errors import InputError, MainstreamError, OperationError
 from mainstream.memory import check_memory
+from mainstream.packages.files import write_whole
 from mainstream.schedule import Schedule
 from mainstream_runner.active import LoadedSchedule, StemEngine, same_stream
 from mainstream_runner.allocator import release_freed_memory
+from mainstream_runner.backoff import BackOff
 from mainstream_runner.blobs import Blobs
-from mainstream_runner.engine import Engine
+from mainstream_runner.clock import Clock
+from mainstream_runner.engines import engine_named
+from mainstream_runner.idle import is_idle
 from mainstream_runner.pipeline import Pipeline
 from mainstream_runner.plans import fastest_first, stream_plans
 from mainstream_runner.prepare import SCHEDULE_FILE, WORK_FILE
@@ -36,6 +41,8 @@ LOOK_SECONDS = 0.2
 PREPARE_SECONDS = 300.0
 """After which preparing is given up: a box that cannot join a schedule's graphs in five minutes cannot run it."""
 POLL_SECONDS = 0.02
+AGAIN_SECONDS, MOST_AGAIN_SECONDS = 5.0, 120.0
+"""How soon a schedule that was refused is tried again, at first and at last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +57,8 @@ class Exchange:
     """Watches a schedule's file for a pipeline. ``refusal`` may be looked at by other threads.
 
     ``coming`` is told each schedule before its first frame (sinks get ready; what it raises refuses the schedule), ``taken``
-    when it runs, ``refused`` each refusal.
+    when it runs, ``refused`` each refusal that is another one than before. ``last_good`` is the file that keeps what runs, for
+    a start at which the watched file has nothing that can.
     """
 
     def __init__(
@@ -59,7 +67,9 @@ class Exchange:
         file: ScheduleFile,
         *,
         blobs: Blobs,
-        engine: Engine,
+        last_good: Path | None,
+        clock: Clock,
+        random: Callable[[], float],
         open_stream: OpenStream,
         scratch: Path,
         stop: Event,
@@ -72,7 +82,11 @@ class Exchange:
         self._pipeline = pipeline
         self._file = file
         self._blobs = blobs
-        self._engine = engine
+        self._last_good = last_good
+        self._clock = clock
+        self._back_off = BackOff(random, first_seconds=AGAIN_SECONDS, most_seconds=MOST_AGAIN_SECONDS)
+        self._again_at: float | None = None
+        self._offered = b""
         self._open_stream = open_stream
         self._scratch = scratch
         self._stop = stop
@@ -91,10 +105,30 @@ class Exchange:
         self._thread.join(seconds)
 
     def _watch(self) -> None:
+        self._look()
+        if is_idle(self._newest.schedule) and self._last_good is not None:
+            self._fall_back(self._last_good)
         while not self._stop.wait(LOOK_SECONDS):
-            data = self._file.changed()
-            if data is not None:
-                self.offer(data)
+            self._look()
+
+    def _look(self) -> None:
+        data = self._file.changed()
+        if data is not None:
+            self._back_off.succeeded()
+            self._offered = data
+        elif self._again_at is None or self._clock.seconds() < self._again_at:
+            return
+        self.offer(self._offered)
+        self._again_at = None if self.refusal is None else self._clock.seconds() + self._back_off.next()
+
+    def _fall_back(self, file: Path) -> None:
+        """Run what ran before this process began; a refusal of the newest schedule stays."""
+        try:
+            self._take(Schedule.from_json(file.read_bytes(), where=file))
+        except FileNotFoundError:
+            return
+        except (MainstreamError, OSError) as error:
+            self._refused(Refusal(digest=None, reason=f"nor does what ran before: {error}"))
 
     def offer(self, data: bytes) -> None:
         """Take a schedule's document over, or refuse it."""
@@ -112,16 +146,17 @@ class Exchange:
             self._refuse(digest, f"cannot prepare the schedule: {error.strerror}")
 
     def _refuse(self, digest: str | None, reason: str) -> None:
-        self.refusal = Refusal(digest=digest, reason=reason)
-        self.refusals += 1
-        self._refused(self.refusal)
+        refusal = Refusal(digest=digest, reason=reason)
+        if refusal != self.refusal:
+            self.refusals += 1
+            self.refusal = refusal
+            self._refused(refusal)
 
     def _take(self, schedule: Schedule) -> None:
         running = self._newest.schedule
-        if schedule.edge_node != running.edge_node or schedule.engine != running.engine:
+        if schedule.edge_node != running.edge_node:
             raise InputError(
-                f"is for edge node {schedule.edge_node!r} with {schedule.engine}, "
-                f"this runner is {running.edge_node!r} with {running.engine}",
+                f"is for edge node {schedule.edge_node!r}, this runner is {running.edge_node!r}",
                 where=self._file.path,
                 remedy="Start a runner for it.",
             )
@@ -137,8 +172,14 @@ class Exchange:
             undo.pop_all()
         self._newest = loaded
         self._blobs.pin(schedule)
+        self._keep(schedule)
         self._taken(schedule)
         release_freed_memory()
+
+    def _keep(self, schedule: Schedule) -> None:
+        if self._last_good is not None:
+            with suppress(OperationError):  # a full disk is no reason not to run it
+                write_whole(self._last_good, schedule.to_json())
 
     def _sources(self, schedule: Schedule, undo: ExitStack) -> Mapping[str, FrameSource]:
         known = [plan.stream for plan in self._newest.plans]
@@ -156,19 +197,20 @@ class Exchange:
         wanted = {}
         for stem in schedule.stems:
             if fastest_first(schedule, stem):
-                engine = there.get(stem_key(schedule, stem))
-                if engine is None:
+                loaded = there.get(stem_key(schedule, stem))
+                if loaded is None:
                     wanted[stem.name] = stem
                 else:
-                    engines[stem.name] = engine
+                    engines[stem.name] = loaded
         if wanted:
+            engine = engine_named(schedule.engine)
             folder = self._prepare(schedule, list(wanted))
             undo.callback(shutil.rmtree, folder, ignore_errors=True)
             for number, (name, stem) in enumerate(wanted.items()):
                 place = Path(mkdtemp(dir=self._scratch))
                 (folder / str(number)).rename(place)  # the executor removes it, one by one
                 executor = open_prepared(
-                    stem, fastest_first(schedule, stem), engine=self._engine, threads=schedule.threads, folder=place
+                    stem, fastest_first(schedule, stem), engine=engine, threads=schedule.threads, folder=place
                 )
                 undo.callback(executor.close)
                 engines[name] = executor

@@ -36,6 +36,7 @@ Watch = Callable[[str, int], None]
 class Pipeline:
     """One run, of a schedule and those that follow it. ``stop`` may be set by a signal's handler at any moment.
 
+    With ``stay`` (in real time) it goes on when all streams have ended, or there are none: another schedule may come.
     ``convert`` makes a converter for each stream, since each stream is read by a thread of its own. The public fields may be
     looked at by other threads.
     """
@@ -51,6 +52,7 @@ class Pipeline:
         clock: Clock,
         stop: Event,
         real_time: bool = False,
+        stay: bool = False,
         watch: Watch = lambda _stream, _frames: None,
     ) -> None:
         self.active = Active(LoadedSchedule(schedule, engines))
@@ -64,6 +66,7 @@ class Pipeline:
         self._clock = clock
         self._stop = stop
         self._real_time = real_time
+        self._stay = stay
         self._live = any(source.info.live for source in sources.values())
         self._start = clock.seconds()
         self._waited = 0.0
@@ -76,7 +79,7 @@ class Pipeline:
         )
 
     def run(self) -> Summary:
-        """Run until all streams have ended or ``stop`` is set; open events are closed either way."""
+        """Run until all streams have ended (see ``stay``) or ``stop`` is set; open events are closed either way."""
         loaded = self.active.loaded
         infos = {plan.stream.name: self._sources[plan.stream.name].info for plan in loaded.plans}
         self._sink.write(self.records.header(loaded.schedule, infos, real_time=self._real_time))
@@ -149,7 +152,9 @@ class Pipeline:
             heads, state = self._inbox.heads_now()
             self._close_events_of_ended_streams()
             if heads is None:
-                return
+                if not self._stay:
+                    return
+                heads = []
             now = self.now()
             arrived = []
             for head in heads:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from threading import Thread
 
-from mainstream_runner.active import Active, LoadedSchedule, same_stream
+from mainstream_runner.active import Active, LoadedSchedule
 from mainstream_runner.clock import Clock
 from mainstream_runner.inbox import Inbox
 from mainstream_runner.ingest import StreamReader
@@ -44,14 +44,13 @@ class Readers:
         self._number = 0
 
     def start(self, loaded: LoadedSchedule, sources: Mapping[str, FrameSource]) -> None:
-        """Start what reads the schedule's streams, where nothing does yet; a stream that stays keeps its reader."""
+        """Start what reads ``sources``, the streams that are new; one that stays keeps its reader, even one at its end."""
         for reader in self.current():
             if loaded.plan_of(reader.stream) is None:
                 self._leaving.add(reader.number)
                 reader.leave()
-        staying = [reader.stream for reader in self.current() if reader.number not in self._leaving]
         for plan in loaded.plans:
-            if any(same_stream(stream, plan.stream) for stream in staying):
+            if plan.stream.name not in sources:
                 continue
             epoch = self._clock.seconds() - float(self._now())
             reader = StreamReader(

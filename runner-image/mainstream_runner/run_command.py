@@ -17,6 +17,7 @@ from mainstream_runner.options import SecretsOption
 if TYPE_CHECKING:
     from mainstream.schedule import Schedule
     from mainstream_runner.page.server import PageOptions
+    from mainstream_runner.report.reporting import ReportOptions
 
 FAILED = 1
 
@@ -47,6 +48,9 @@ def run(app: typer.Typer) -> None:
         events: Annotated[
             Path | None, typer.Option("--events", help="File for the events; standard output otherwise.")
         ] = None,
+        no_events: Annotated[
+            bool, typer.Option("--no-events", help="Events to the apps' own sinks only, not to standard output.")
+        ] = False,
         until_end: Annotated[
             bool, typer.Option("--until-end", help="Play files that loop once; stop when all streams ended.")
         ] = False,
@@ -78,6 +82,10 @@ def run(app: typer.Typer) -> None:
             Path | None,
             typer.Option("--registry-credentials", help="Docker config.json, or a mounted Secret's folder."),
         ] = None,
+        plain_http: Annotated[
+            list[str] | None,
+            typer.Option("--plain-http", help="Registry (HOST:PORT) that is asked without TLS; may be repeated."),
+        ] = None,
         registry_ca: Annotated[Path | None, typer.Option("--registry-ca", help="CA of the registry, PEM.")] = None,
         probes: Annotated[
             str | None,
@@ -107,6 +115,23 @@ def run(app: typer.Typer) -> None:
                 help="Address or network of a proxy that asks its users for passwords itself; may be repeated.",
             ),
         ] = None,
+        report: Annotated[
+            str | None,
+            typer.Option(
+                "--report",
+                help="In a pod: run for this EdgeNode, report to its status, and wait for schedules instead of ending.",
+            ),
+        ] = None,
+        report_seconds: Annotated[
+            int, typer.Option("--report-seconds", min=1, help="How often it reports where nothing has turned.")
+        ] = 300,
+        lease_seconds: Annotated[
+            int,
+            typer.Option("--lease-seconds", min=4, help="How long its Lease counts; it renews it four times as often."),
+        ] = 40,
+        service_account: Annotated[
+            Path | None, typer.Option("--service-account", help="Folder with the pod's token, ca.crt and namespace.")
+        ] = None,
         logs: Annotated[
             Literal["text", "json"],
             typer.Option("--logs", help="Messages as lines for a person, or as JSON records; standard error."),
@@ -125,7 +150,12 @@ def run(app: typer.Typer) -> None:
             raise InputError(
                 "give exactly one of --filename and --schedule", remedy="mainstream run -f MANIFESTS [--events FILE]"
             )
-        if filename is not None:
+        if no_events and events is not None:
+            raise InputError("--events and --no-events exclude each other")
+        reporting = _report(report, report_seconds, lease_seconds, service_account, schedule=schedule)
+        if report is not None:
+            planned = _nothing_yet(report)
+        elif filename is not None:
             planned = _plan(
                 out, filename, store, node=node, utilization=utilization, objective=objective, sharing=sharing
             )
@@ -138,12 +168,18 @@ def run(app: typer.Typer) -> None:
             schedule_file=schedule,
             secrets=secrets,
             events=events,
+            no_events=no_events,
+            report=reporting,
             until_end=until_end,
             real_time=real_time,
             cache=None
             if cache is None
             else CacheOptions(
-                folder=cache, limit_bytes=_bytes(cache_limit), credentials=registry_credentials, ca=registry_ca
+                folder=cache,
+                limit_bytes=_bytes(cache_limit),
+                credentials=registry_credentials,
+                ca=registry_ca,
+                plain_http=tuple(plain_http or ()),
             ),
             probes=probes,
             page=_page(
@@ -169,6 +205,28 @@ def _page(
         return None
     tls = Tls(certificate=certificate, key=key) if certificate and key else None
     return PageOptions(address=address, token=token, tls=tls, proxies=tuple(proxies))
+
+
+def _report(
+    edge_node: str | None, seconds: int, lease_seconds: int, account: Path | None, *, schedule: Path | None
+) -> "ReportOptions | None":
+    from os import environ
+
+    from mainstream_runner.report.api import SERVICE_ACCOUNT, in_cluster
+    from mainstream_runner.report.reporting import ReportOptions
+
+    if edge_node is None:
+        return None
+    if schedule is None:
+        raise InputError("--report: whoever reports runs what --schedule names", remedy="Give --schedule FILE.")
+    access = in_cluster(environ, account or SERVICE_ACCOUNT)
+    return ReportOptions(edge_node=edge_node, access=access, report_seconds=seconds, lease_seconds=lease_seconds)
+
+
+def _nothing_yet(edge_node: str) -> "Schedule":
+    from mainstream_runner.idle import idle_schedule
+
+    return idle_schedule(edge_node)
 
 
 def _bytes(text: str) -> int:

@@ -13,7 +13,6 @@ from mainstream_runner.allocator import release_freed_memory
 from mainstream_runner.blobs import Blobs
 from mainstream_runner.clock import SystemClock
 from mainstream_runner.convert import SwscaleConvert
-from mainstream_runner.engine import Engine
 from mainstream_runner.engines import engine_named
 from mainstream_runner.exchange import Exchange, Refusal
 from mainstream_runner.outlets import Outlets
@@ -33,7 +32,8 @@ JOIN_SECONDS = 5.0
 class Run:
     """What a run needs from outside. ``schedule_file`` is watched; None: one schedule for the whole run.
 
-    ``changed`` is told when a live stream stands otherwise than before.
+    ``changed`` is told when a live stream stands otherwise than before. ``stay``: see ``Pipeline``. ``last_good`` is the file
+    that keeps the schedule that runs, for a start at which there is no better one.
     """
 
     schedule: Schedule
@@ -44,6 +44,8 @@ class Run:
     real_time: bool | None
     stop: Event
     changed: Callable[[str, Connection], None]
+    stay: bool = False
+    last_good: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,6 @@ def opened_streams(run: Run) -> Iterator[dict[str, FrameSource]]:
 class Graphs:
     """A schedule's graphs, loaded; ``scratch`` is the folder in which those of later schedules are made."""
 
-    engine: Engine
     stems: Mapping[str, StemExecutor]
     scratch: Path
 
@@ -93,7 +94,7 @@ def loaded_graphs(run: Run, advance: Callable[[], None]) -> Iterator[Graphs]:
                 open_things.callback(stems[stem.name].close)
                 advance()
         release_freed_memory()
-        yield Graphs(engine=engine, stems=stems, scratch=scratch)
+        yield Graphs(stems=stems, scratch=scratch)
 
 
 @contextmanager
@@ -118,6 +119,7 @@ def started(
             clock=SystemClock(),
             stop=run.stop,
             real_time=_in_real_time(run, sources),
+            stay=run.stay,
             watch=watch,
         )
         open_things.callback(pipeline.close)
@@ -132,7 +134,9 @@ def started(
                 pipeline,
                 ScheduleFile(run.schedule_file),
                 blobs=run.blobs,
-                engine=graphs.engine,
+                last_good=run.last_good,
+                clock=SystemClock(),
+                random=random,
                 open_stream=_opener(run),
                 scratch=graphs.scratch,
                 stop=pipeline.ended,
@@ -158,8 +162,11 @@ def _opener(run: Run) -> OpenStream:
 
 
 def _in_real_time(run: Run, sources: Mapping[str, FrameSource]) -> bool:
-    """A live stream has no other pace than its own; files go by ``real_time``, else by their manifest."""
-    if any(source.info.live for source in sources.values()):
+    """A live stream has no other pace than its own; files go by ``real_time``, else by their manifest.
+
+    Who stays does not know yet what streams will come.
+    """
+    if run.stay or any(source.info.live for source in sources.values()):
         return True
     if run.real_time is not None:
         return run.real_time

@@ -1,7 +1,7 @@
 """A run from its options to its summary: what ``mainstream run`` does once it has a schedule."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from mainstream_runner.health import serve_probes
 from mainstream_runner.interrupts import Interrupt, interrupts
 from mainstream_runner.outlets import Outlets
 from mainstream_runner.page.server import PageOptions, serve_page
+from mainstream_runner.report.reporting import ReportOptions, reporting
 from mainstream_runner.running import Run, Started, loaded_graphs, opened_streams, started
 from mainstream_runner.secrets import Secrets
 from mainstream_runner.sinks.jsonl import JsonLinesFile, Sink, StandardOutput
@@ -24,6 +25,8 @@ from mainstream_runner.summary import Summary
 from mainstream_runner.watching import RecentEvents, RunBoard
 
 FAILED = 1
+LAST_GOOD = "last-schedule.json"
+"""In the cache's folder: the schedule that ran last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +37,16 @@ class CacheOptions:
     limit_bytes: int
     credentials: Path | None
     ca: Path | None
+    plain_http: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line says. ``schedule_file`` is watched for other schedules; None: one for the whole run."""
+    """What the command line says. ``schedule_file`` is watched for other schedules; None: one for the whole run.
+
+    With ``report`` the runner is one of a cluster: it waits for schedules, and only a signal ends it. ``events`` None is
+    standard output; ``no_events``: nowhere but to the apps' own sinks.
+    """
 
     store: Path
     schedule_file: Path | None
@@ -49,11 +57,13 @@ class Options:
     cache: CacheOptions | None
     probes: str | None
     page: PageOptions | None
+    no_events: bool = False
+    report: ReportOptions | None = None
 
 
 def run_schedule(out: Output, schedule: Schedule, options: Options) -> int:
     """Run it and tell; the exit status."""
-    if not schedule.apps:
+    if not schedule.apps and options.report is None:
         raise InputError(
             f"no app is in the schedule of edge node {schedule.edge_node!r}",
             remedy="Raise budget.utilization or lower the apps' minF1: `mainstream plan` shows what each would need.",
@@ -70,6 +80,8 @@ def run_schedule(out: Output, schedule: Schedule, options: Options) -> int:
             real_time=options.real_time,
             stop=interrupt.stop,
             changed=lambda stream, connection: _tell(out, stream, connection),
+            stay=options.report is not None,
+            last_good=options.cache.folder / LAST_GOOD if options.report is not None and options.cache else None,
         )
         sources = open_things.enter_context(opened_streams(run))
         with out.progress() as steps:
@@ -78,7 +90,7 @@ def run_schedule(out: Output, schedule: Schedule, options: Options) -> int:
         recent = RecentEvents()
         outlets = open_things.enter_context(
             Outlets(
-                [open_things.enter_context(_events(options.events)), recent],
+                [*_events(options, open_things), recent],
                 schedule,
                 queues=options.store / "queues" / schedule.edge_node,
                 secrets=run.secrets,
@@ -97,7 +109,7 @@ def run_schedule(out: Output, schedule: Schedule, options: Options) -> int:
                     f"schedule {new.digest[7:19]} runs: {len(new.apps)} apps", schedule=new.digest, apps=len(new.apps)
                 ),
                 refused=lambda refusal: out.warn(
-                    f"the new schedule is refused: {refusal.reason}; the old one runs on", reason=refusal.reason
+                    f"the new schedule is refused: {refusal.reason}; what runs goes on", reason=refusal.reason
                 ),
             )
         )
@@ -115,7 +127,12 @@ def _blobs(out: Output, schedule: Schedule, options: Options, interrupt: Interru
     cache = PackageCache(
         options.cache.folder,
         limit_bytes=options.cache.limit_bytes,
-        client_for=registry_clients(stop=interrupt.stop, credentials=options.cache.credentials, ca=options.cache.ca),
+        client_for=registry_clients(
+            stop=interrupt.stop,
+            credentials=options.cache.credentials,
+            ca=options.cache.ca,
+            plain_http=options.cache.plain_http,
+        ),
         stop=interrupt.stop,
         upstream=options.store if options.store.is_dir() else None,
     )
@@ -129,8 +146,9 @@ def _blobs(out: Output, schedule: Schedule, options: Options, interrupt: Interru
 
 @contextmanager
 def _shown(out: Output, ready: Started, recent: RecentEvents, outlets: Outlets, options: Options) -> Iterator[None]:
-    """The probes, the metrics and the web page, while the run goes on."""
-    board = RunBoard(ready.pipeline, ready.exchange, recent, outlets, SystemClock())
+    """The probes, the metrics, the web page and the report to the cluster, while the run goes on."""
+    clock = SystemClock()
+    board = RunBoard(ready.pipeline, ready.exchange, recent, outlets, clock)
     with ExitStack() as open_things:
         if options.probes is not None:
             url = open_things.enter_context(serve_probes(board, options.probes))
@@ -138,6 +156,8 @@ def _shown(out: Output, ready: Started, recent: RecentEvents, outlets: Outlets, 
         if options.page is not None:
             url = open_things.enter_context(serve_page(board, options.page, warn=out.warn))
             out.say(f"web page: {url}", url=url)
+        if options.report is not None:
+            open_things.enter_context(reporting(board, options.report, clock=clock, say=out.say, warn=out.warn))
         yield
 
 
@@ -149,8 +169,10 @@ def _tell(out: Output, stream: str, connection: Connection) -> None:
         out.warn(message, stream=stream, phase=connection.phase)
 
 
-def _events(file: Path | None) -> AbstractContextManager[Sink]:
-    return nullcontext(StandardOutput()) if file is None else JsonLinesFile(file)
+def _events(options: Options, open_things: ExitStack) -> Sequence[Sink]:
+    if options.no_events:
+        return ()
+    return (StandardOutput() if options.events is None else open_things.enter_context(JsonLinesFile(options.events)),)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from mainstream.schedule import Schedule
 from mainstream_runner.board import AppNumbers, Numbers, SinkState, StemNumbers, StreamNumbers, StreamState
 from mainstream_runner.clock import Clock
 from mainstream_runner.exchange import Exchange
+from mainstream_runner.idle import is_idle
 from mainstream_runner.ingest import StreamReader
 from mainstream_runner.pipeline import Pipeline
 from mainstream_runner.snapshots import jpeg
@@ -64,7 +65,8 @@ class RunBoard:
 
     def schedule(self) -> Schedule | None:
         """See ``Board``."""
-        return self._pipeline.active.loaded.schedule
+        schedule = self._pipeline.active.loaded.schedule
+        return None if is_idle(schedule) else schedule
 
     def refused(self) -> str | None:
         """See ``Board``."""

@@ -62,11 +62,11 @@ class Surroundings:
         """Progress as log records."""
         return TimedLines(self.say, self.clock)
 
-    def say(self, message: str, /, **fields: object) -> None:
+    def say(self, message: str, **fields: object) -> None:
         """A log record; ``fields`` become its own."""
         self.log.info(message, extra=fields)
 
-    def warn(self, message: str, /, **fields: object) -> None:
+    def warn(self, message: str, **fields: object) -> None:
         """A warning: the work goes on."""
         self.log.warning(message, extra=fields)
 

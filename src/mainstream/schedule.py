@@ -87,7 +87,7 @@ class Schedule(Document):
     edge_node: str
     engine: Literal["LiteRT", "OpenVINO"]
     threads: Annotated[int, Field(ge=1)]
-    memory_bytes: Size
+    memory_bytes: Annotated[int, Field(ge=1)]
     cost: Seconds
     budget: Seconds
     streams: tuple[ScheduledStream, ...]

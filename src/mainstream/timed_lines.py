@@ -9,7 +9,7 @@ EVERY_SECONDS = 15.0
 class Say(Protocol):
     """Takes a message and fields for structured logs."""
 
-    def __call__(self, message: str, /, **fields: object) -> None: ...
+    def __call__(self, message: str, **fields: object) -> None: ...
 
 
 class TimedLines:

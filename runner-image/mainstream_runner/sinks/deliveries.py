@@ -42,6 +42,8 @@ LEAVING_SECONDS = 3600.0
 RETIRE_SECONDS = 10.0
 """For the old connection to take its discovery message back where ``homeAssistant`` was switched off."""
 
+LEFT = "left the schedule; "
+"""A state's message begins so where its sink is served only until its queue is empty."""
 _GOODBYE_SECONDS = 2.0
 _MOST_LEAVING = 32
 """More sinks than these that cannot be reached any more are not kept; the oldest is given up."""
@@ -135,7 +137,7 @@ class Deliveries:
         """All sinks of the schedule, and those that left it and are still served."""
         with self._lock:
             served = [(sink, delivery, "") for sink, delivery in self._staying.items()]
-            served += [(sink, delivery, "left the schedule; ") for sink, delivery in self._leaving.items()]
+            served += [(sink, delivery, LEFT) for sink, delivery in self._leaving.items()]
         states = [
             self._state(channel, sink, delivery, note)
             for sink, delivery, note in served
