@@ -3,7 +3,7 @@
 The unit of cost and budget is wall seconds per second of the one engine instance that a runner has.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
@@ -31,6 +31,18 @@ class LayerCosts(Document):
     whole_seconds: Seconds
     spread: Annotated[Number, Field(ge=0)]
     runs: Annotated[int, Field(ge=1)]
+
+    def scaled(self, factor: float) -> Self:
+        """The costs on a box that is slower by that factor (architecture, decision 8)."""
+        if factor == 1.0:
+            return self
+        return self.model_copy(
+            update={
+                "segment_seconds": tuple(seconds * factor for seconds in self.segment_seconds),
+                "branch_seconds": tuple(seconds * factor for seconds in self.branch_seconds),
+                "whole_seconds": self.whole_seconds * factor,
+            }
+        )
 
 
 class StreamIngest(Document):

@@ -7,7 +7,7 @@ shows a stack trace. Everything heavy is imported inside, so that Ctrl-C is unde
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 
 from mainstream.errors import MainstreamError, MissingExtraError
@@ -24,11 +24,20 @@ class StoppedError(Exception):
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line with the arguments (default: the process's) and leave; see the module for exit statuses."""
     given = sys.argv[1:] if arguments is None else list(arguments)
-    before = signal.signal(signal.SIGTERM, _terminated)
-    try:
+
+    def program() -> Callable[..., object]:
         from mainstream.cli.verbs import command_line
 
-        command_line(given)(given, prog_name="mainstream", standalone_mode=True)
+        return command_line(given)
+
+    run(program, given, name="mainstream")
+
+
+def run(program: Callable[[], Callable[..., object]], arguments: Sequence[str], *, name: str) -> None:
+    """Run a command line (``program`` imports it) that is called ``name``, and leave."""
+    before = signal.signal(signal.SIGTERM, _terminated)
+    try:
+        program()(list(arguments), prog_name=name, standalone_mode=True)
     except MainstreamError as error:
         _leave(str(error), error.exit_status)
     except (KeyboardInterrupt, StoppedError) as error:
