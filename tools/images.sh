@@ -28,21 +28,27 @@ key() {
 builder() { BUILDAH_RUNTIME=runc BUILDAH_ISOLATION=${BUILDAH_ISOLATION:-oci} \
     buildah --root "$cache/storage" --runroot "$cache/run" --storage-driver "${STORAGE_DRIVER:-overlay}" "$@"; }
 
+# Others on this machine build, too: hold the lock of that name until the subshell ends.
+alone() { exec 9> "$cache/lock-$1"; flock 9; }
+
 # A base with these packages of Debian beside what is always there; sets $base.
 base() {
     base=base:$(key "$*" tools/base-image.sh)
+    builder inspect --type image "localhost/$base" > /dev/null 2>&1 || (alone base; make_base "$@")
+}
+
+make_base() {
     archive=$cache/base-${base#base:}.tar
     [ -e "$archive" ] || {
         say "Making a base of the images (two minutes, once) ..."
+        rm -f "$archive.new"
         quietly sh tools/base-image.sh "$archive.new" "$@"
         mv "$archive.new" "$archive"
     }
-    builder inspect --type image "localhost/$base" > /dev/null 2>&1 || {
-        container=$(builder from scratch)
-        quietly builder add "$container" "$archive" /
-        quietly builder config --env PATH=/usr/local/bin:/usr/bin:/bin "$container"
-        quietly builder commit --rm --timestamp 0 "$container" "localhost/$base"
-    }
+    container=$(builder from scratch)
+    quietly builder add "$container" "$archive" /
+    quietly builder config --env PATH=/usr/local/bin:/usr/bin:/bin "$container"
+    quietly builder commit --rm --timestamp 0 "$container" "localhost/$base"
 }
 
 # The wheels of an extra, as pip is told on this machine to find them: the build itself asks nobody.
@@ -57,20 +63,26 @@ wheels() {
     mv "$wheels.new" "$wheels"
 }
 
+# Build one of the images, and keep it as $made.
+build() {
+    name=$1; shift
+    quietly builder build --layers --timestamp 0 --pull-never --network none --tag "mainstream-$name" \
+        --build-arg BASE_IMAGE="localhost/$base" "$@"
+    rm -rf "$made.new"
+    quietly builder push --quiet "mainstream-$name" "oci:$made.new:mainstream-$name"
+    mv "$made.new" "$made"
+}
+
 image() {
     base
     case $1 in operator) file=operator/Containerfile ;; *) file=$1-image/Containerfile ;; esac
-    made=$cache/$1-$(key "$base" "$file" tools/images.sh tools/requirements.py tools/bytecode.py .dockerignore pyproject.toml constraints.txt \
-        README.md LICENSE NOTICE src operator runner-image trainer-image demo)
-    [ -e "$made" ] || {
+    made=$cache/$1-$(key "$base" "$file" tools/images.sh tools/requirements.py tools/bytecode.py .dockerignore pyproject.toml \
+        constraints.txt README.md LICENSE NOTICE src operator runner-image trainer-image demo)
+    [ -e "$made" ] || (alone "$1"; [ -e "$made" ] || {
         wheels "$1"
         say "Building the image of the $1 ..."
-        quietly builder build --layers --timestamp 0 --pull-never --network none --file "$file" --tag "mainstream-$1" \
-            --build-arg BASE_IMAGE="localhost/$base" --build-arg PIP_NO_INDEX=1 --build-arg PIP_FIND_LINKS=/wheels \
-            --volume "$wheels:/wheels:ro" .
-        quietly builder push --quiet "mainstream-$1" "oci:$made.new:mainstream-$1"
-        mv "$made.new" "$made"
-    }
+        build "$1" --file "$file" --build-arg PIP_NO_INDEX=1 --build-arg PIP_FIND_LINKS=/wheels --volume "$wheels:/wheels:ro" .
+    })
     echo "$1 $made"
 }
 
@@ -79,21 +91,15 @@ examples() {
     # shellcheck disable=SC2046 - words
     base $(sed -n 's/^ARG DEBIAN_PACKAGES="\(.*\)"$/\1/p' examples/image/Containerfile)
     made=$cache/examples-$(key "$base" tools/images.sh examples/image pyproject.toml constraints.txt trainer-image demo)
-    [ -e "$made" ] || {
+    [ -e "$made" ] || (alone examples; [ -e "$made" ] || {
         (image runner && image trainer) > /dev/null
         say "Building the image of the examples (it trains three applications: minutes) ..."
-        quietly builder build --layers --timestamp 0 --pull-never --network none --tag mainstream-examples \
-            --build-arg BASE_IMAGE="localhost/$base" --build-arg DEBIAN_PACKAGES= \
-            --build-arg RUNNER_IMAGE=localhost/mainstream-runner --build-arg TRAINER_IMAGE=localhost/mainstream-trainer \
-            examples/image
-        quietly builder push --quiet mainstream-examples "oci:$made.new:mainstream-examples"
-        mv "$made.new" "$made"
-    }
+        build examples --build-arg DEBIAN_PACKAGES= --build-arg RUNNER_IMAGE=localhost/mainstream-runner \
+            --build-arg TRAINER_IMAGE=localhost/mainstream-trainer examples/image
+    })
     echo "examples $made"
 }
 
-exec 9> "$cache/lock"
-flock 9
 for name in "${@:-operator runner trainer}"; do
     for one in $name; do
         case $one in examples) examples ;; *) image "$one" ;; esac
