@@ -129,4 +129,10 @@ def _dataset(place: Workplace) -> Dataset:
         root = fetch(uri, place.surroundings.work / "datasets", where=where, start=place.surroundings.steps.start)
     else:
         root = Path(uri)
+        if not root.exists():  # whoever fills the volume may have begun at the same time as we: another try may find it
+            raise OperationError(
+                f"there is no folder {root.name!r} on the volume",
+                where=where,
+                remedy="Check the path after pvc://CLAIM/, and whether the volume has been filled.",
+            )
     return read_dataset(root)
