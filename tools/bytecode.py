@@ -6,6 +6,7 @@ could not be written anew: the root is read-only.
 Usage: python bytecode.py MODULE...
 """
 
+# ruff: noqa: INP001 - a script
 import importlib
 import py_compile
 import sys
@@ -24,4 +25,4 @@ def compile_imported(names: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    print(f"{compile_imported(sys.argv[1:])} files compiled")  # noqa: T201
+    print(f"{compile_imported(sys.argv[1:])} files compiled")

@@ -3,6 +3,7 @@
 Usage: python requirements.py EXTRA [PYPROJECT]
 """
 
+# ruff: noqa: INP001 - a script
 import sys
 import tomllib
 from pathlib import Path
@@ -15,4 +16,4 @@ def requirements(pyproject: Path, extra: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(requirements(Path(*(sys.argv[2:] or ["pyproject.toml"])), sys.argv[1])))  # noqa: T201
+    print("\n".join(requirements(Path(*(sys.argv[2:] or ["pyproject.toml"])), sys.argv[1])))

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from .built_images import Registry, load_registry_image, start_registry
 from .control_plane import ControlPlane, start_control_plane
 from .nodes import Cluster, running_cluster
+from .operator_fixtures import artifacts, governed, operated, stage  # noqa: F401 - fixtures
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
@@ -55,7 +57,14 @@ def _install_crds(plane: ControlPlane) -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """A cluster of two nodes, with our CRDs; tests leave both switched on and plugged in."""
+    """A cluster of two nodes, without our CRDs: the chart brings them; tests leave both nodes switched on and plugged in."""
     with running_cluster(2) as cluster:
-        _install_crds(cluster.plane)
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def registry(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """A registry of this machine that nodes and pods reach; tests say which of our images they need (``push``)."""
+    folder = tmp_path_factory.mktemp("registry")
+    load_registry_image(cluster, folder)
+    return start_registry(cluster, folder)

@@ -26,6 +26,11 @@ class NodeFiles:
         return self.home / "run" / "containerd.sock"
 
     @property
+    def registries(self) -> Path:
+        """How registries are asked (``HOST/hosts.toml``), the same for all nodes; read anew at each pull."""
+        return self.home.parent / "registries"
+
+    @property
     def power_on(self) -> Path:
         """The script that boots the node; it runs until the power is cut."""
         return self.home / "power-on.sh"
@@ -73,7 +78,7 @@ state = "/run/containerd"
     bin_dir = "/usr/lib/cni"
     conf_dir = "/etc/cni/net.d"
   [plugins."io.containerd.grpc.v1.cri".registry]
-    config_path = "{self.home.parent}/registries"
+    config_path = "{self.registries}"
 """
 
     def _kubelet(self, name: str) -> dict[str, object]:
