@@ -13,7 +13,7 @@ DEBIAN_PACKAGES := skopeo docker-registry mosquitto mosquitto-clients openssl ch
 CLUSTER_PACKAGES := containerd runc containernetworking-plugins iproute2 iptables conntrack socat ethtool busybox-static openssl
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-cluster cluster-tools check lint types contracts examples format schema figures benchmark clean setup setup-demo tools
+.PHONY: help demo test test-unit test-cluster cluster-tools check lint types contracts examples format schema reference figures benchmark clean setup setup-demo tools
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ contracts: setup ## Who may import whom (import-linter)
 
 examples: setup ## The manifests in examples/ are valid
 	$(BIN)/python -m pytest -q tests/house/test_examples.py
+
+reference: setup ## Write docs/api.md anew from the CRDs, and docs/reasons.md from the table of reasons
+	$(BIN)/python tools/api_reference.py > docs/api.md
+	$(BIN)/python -m mainstream.resources.reasons > docs/reasons.md
 
 schema: setup ## Write docs/schedule.schema.json anew from the types
 	$(BIN)/python -m mainstream.schedule > docs/schedule.schema.json
