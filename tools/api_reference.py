@@ -3,6 +3,7 @@
 python tools/api_reference.py > docs/api.md
 """
 
+# ruff: noqa: INP001 - a script
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
