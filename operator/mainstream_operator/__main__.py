@@ -33,6 +33,7 @@ def main(given: Sequence[str] | None = None) -> int:
     """Run until a signal; the exit status."""
     options = arguments(given)
     set_up(json=options.log_format == "json", level=getattr(logging, options.log_level.upper()))
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # a line for each event that was heard
     # After the arguments: importing the clients takes a second that --help need not wait for.
     from mainstream_operator import assembly, health, shell
     from mainstream_operator.client import Api

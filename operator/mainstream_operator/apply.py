@@ -5,7 +5,7 @@ with what is known of it. Statuses are bound to the object's uid, so one that wa
 status of the first.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import structlog
@@ -101,7 +101,7 @@ class Writer:
     def _tell(self, kind: Kind, known: Known, changes: Iterable[Change]) -> None:
         name = known.place
         about = {"apiVersion": kind.api_version, "kind": kind.kind, **name, "uid": known.identity.uid}
-        for change in changes:
+        for change in _without_sums(list(changes)):
             now = self._now_text()
             mark = sha256(canonical_json([about, change.type, change.reason, change.message, now]))[7:19]
             body = event(
@@ -121,6 +121,12 @@ class Writer:
         self._wrote(kind.kind)
         self._made.wrote(kind, answer)
         log.info("applied", **_named(body))
+
+
+def _without_sums(changes: Sequence[Change]) -> list[Change]:
+    """Without a Ready that only says again what one of its parts says."""
+    parts = {(one.reason, one.message) for one in changes if one.type != "Ready"}
+    return [one for one in changes if one.type != "Ready" or (one.reason, one.message) not in parts]
 
 
 def meaning(value: Any) -> Any:

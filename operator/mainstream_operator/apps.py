@@ -58,8 +58,11 @@ class AppLook:
     def __call__(self, name: str) -> float | None:
         t = self._t
         known = t.cluster.apps.get(name)
-        if known is None or known.identity.deleted or t.cluster.ending(name.partition("/")[0]):
+        if known is None:
             t.decisions.states.pop(name, None)
+            return None
+        if known.identity.deleted or t.cluster.ending(name.partition("/")[0]):
+            self._decided(name, None)  # it may stay for long, if somebody's finalizer holds it, but it runs no more
             return None
         if isinstance(known.spec, Invalid):
             self._decided(name, None)
@@ -69,6 +72,8 @@ class AppLook:
         assert isinstance(known.spec, MainstreamApp)  # noqa: S101 - the cluster keeps each kind by itself
         state = self._state(known, known.spec)
         self._decided(name, state)
+        if state.trained.reason == READING.reason:
+            return AGAIN_SECONDS  # in a moment there is more to say
         status, changes = app_status(
             state, t.cluster.selected.get(name, ()), dict(t.decisions.outcomes), known.status, t.now_text()
         )

@@ -1,6 +1,7 @@
 """The operator put together: what it knows, what it looks at with, and the order in which it begins and ends."""
 
 import os
+import signal
 import socket
 import tempfile
 import threading
@@ -12,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from mainstream.packages.layout import OciLayout
+from mainstream.resources.names import COMPONENT, runner_name
 from mainstream_operator import kinds
 from mainstream_operator.apply import Writer
 from mainstream_operator.apps import AppLook, Tools
@@ -43,7 +45,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class Operator:
-    """See the module. ``start`` returns at once; ``end`` is called where only a new process helps."""
+    """See the module. ``start`` returns at once; ``folder`` is for packages' configs."""
 
     def __init__(self, settings: Settings, api: Api, meter: Meter, decisions: Decisions, folder: Path) -> None:
         self.settings, self._api, self._meter, self._decisions = settings, api, meter, decisions
@@ -122,15 +124,19 @@ class Operator:
         return self._loop.stuck()
 
     def _run(self) -> None:
-        patience = Patience(self._stop)
+        patience, lacked = Patience(self._stop), False
         while not self._stop.is_set():
             try:
                 wrong = shortcomings({name: self._api.get(ObjectKey(kind, None, name)) for name, kind in crd_keys()})
+                if not wrong and lacked:
+                    self._end("the CRDs are there now; kopf finds them when it begins")
+                    return
                 if not wrong:
                     self._ca.load()
                     self._observer.begin()
                     break
                 self._state = f"{'; '.join(wrong)}. {REMEDY}"
+                lacked = True
                 log.error("the CRDs do not fit", problem="; ".join(wrong), remedy=REMEDY)
             except ApiError as error:
                 self._state = f"the API server does not answer as it should: {error}"
@@ -145,9 +151,17 @@ class Operator:
             leadership = Leadership(
                 self._api, namespace=self.settings.namespace, identity=identity, clock=self._clock, stop=self._stop
             )
-            leadership.run(self._decide, self._ended.set)
+            leadership.run(self._decide, lambda: self._end("another replica leads"))
         elif not self._stop.is_set():
             self._decide()
+
+    def _end(self, why: str) -> None:
+        """Decide nothing more, and end the process in an orderly way: its Deployment starts it again."""
+        log.warning("ends", reason=why)
+        self._ended.set()
+        self._loop.halt()
+        self._state = why
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def _decide(self) -> None:
         self._state = None
@@ -170,8 +184,6 @@ class Operator:
 
     def _turned(self) -> list[Key]:
         """EdgeNodes whose runner's Lease has run out, or is renewed again, since they were looked at."""
-        from mainstream.resources.names import runner_name
-
         now, seconds = _now(), self.settings.runner.lease_seconds
         found = []
         for name, outcome in dict(self._decisions.outcomes).items():
@@ -184,7 +196,7 @@ class Operator:
     def _told(self, made: Made) -> None:
         """Something that the operator made came, changed or went."""
         key = self.cluster.named(made.labels, made.key.namespace)
-        component = made.labels.get("app.kubernetes.io/component")
+        component = made.labels.get(COMPONENT)
         if key is not None:
             self.changed([key])
         elif component == "costs":

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from mainstream_operator.values import Finding, Plain
 
 MESSAGE_LIMIT = 1024
+NOTE_BYTES = 1024
+"""That the API takes of an Event's note."""
 BAD_WHEN_TRUE = frozenset({"Reconciling", "Stalled", "Overcommitted", "Degraded"})
 
 
@@ -81,6 +83,6 @@ def event(change: Change, about: Plain, *, now: str, name: str, namespace: str) 
         "type": "Warning" if change.warning else "Normal",
         "reason": change.reason,
         "action": change.type,
-        "note": f"{change.type}: {change.message}",
+        "note": f"{change.type}: {change.message}".encode()[:NOTE_BYTES].decode(errors="ignore"),
         "regarding": about,
     }

@@ -10,9 +10,11 @@ import structlog
 from mainstream_operator.client import ApiError
 from mainstream_operator.cluster import Key
 from mainstream_operator.nodes import RefusedError
-from mainstream_operator.trigger import Queue
+from mainstream_operator.trigger import LONGEST_RETRY_SECONDS, Queue
 
 WORKERS = 6
+AWAY_RETRY_SECONDS = 10.0
+"""An API server that was away is not the object's fault: once it is back, everything is looked at soon."""
 LOOK_SECONDS = 1.0
 """A worker that has nothing to do comes round so often."""
 STUCK_SECONDS = 180.0
@@ -66,11 +68,15 @@ class Loop:
         for thread in self._threads:
             thread.start()
 
-    def stop(self, seconds: float) -> None:
-        """End after the looks that are under way, waiting for each at most so long."""
+    def halt(self) -> None:
+        """Begin no look any more."""
         with self._condition:
             self._stopped = True
             self._condition.notify_all()
+
+    def stop(self, seconds: float) -> None:
+        """End after the looks that are under way, waiting for each at most so long."""
+        self.halt()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(seconds)
@@ -108,11 +114,13 @@ class Loop:
             self._since[name] = None
 
     def _look(self, key: Key, begin: float) -> None:
-        outcome, again = "done", None
+        outcome, again, longest = "done", None, LONGEST_RETRY_SECONDS
         try:
             again = self._looks[key.kind](key.name)
         except (ApiError, RefusedError) as error:
             outcome = "refused" if isinstance(error, RefusedError) else "failed"
+            if isinstance(error, ApiError) and (error.status == 0 or error.status >= 500):
+                longest = AWAY_RETRY_SECONDS
             log.warning("a look failed", object=f"{key.kind} {key.name}", error=str(error))
         except Exception:
             outcome = "crashed"
@@ -123,7 +131,7 @@ class Loop:
             if outcome == "done":
                 self._queue.done(key)
             else:
-                self._queue.failed(key, now)
+                self._queue.failed(key, now, longest=longest)
             if again is not None:
                 self._queue.again(key, now + again)
             if self._seams.exists(key):

@@ -8,7 +8,7 @@ from mainstream.resources.names import label_value, runner_name, schedule_name
 from mainstream.schedule import Assignment
 from mainstream.scheduling.exact.search import Limits
 from mainstream_operator import kinds
-from mainstream_operator.apps import Tools
+from mainstream_operator.apps import READING, Tools
 from mainstream_operator.client import ApiError, ObjectKey
 from mainstream_operator.cluster import Key, Known, host_name
 from mainstream_operator.credentials import gathered, missing, needed
@@ -26,6 +26,8 @@ HOLD_SECONDS = 600.0
 """That a schedule is left as it is because the package of an app in it cannot be read (after a restart of the operator, with
 the registry away): longer would hold up the others."""
 HOLD_LOOK_SECONDS = 5.0
+SHORT_HOLD_SECONDS, SHORT_LOOK_SECONDS = 3.0, 0.2
+"""That a schedule waits for an app that was not looked at yet, or whose package is being read: one schedule, not two."""
 PASSING = frozenset({404, 409, 429})
 """Refusals that are over the next time."""
 
@@ -41,6 +43,7 @@ class _Memory:
     fingerprint: str = ""
     decided: Scheduled | None = None
     held_since: float | None = None
+    waits_since: float | None = None
 
 
 class NodeLook:
@@ -74,8 +77,9 @@ class NodeLook:
         t, name = self._t, edge_node.metadata.name
         members = t.cluster.members(name)
         running = previous_assignments(seen.status)
-        if self._is_held(memory, members, running):
-            return HOLD_LOOK_SECONDS
+        again = self._held(memory, members, running)
+        if again is not None:
+            return again
         states = [state for app in members if (state := t.decisions.states.get(app)) is not None]
         measured = self._measuring.measured(name)
         profile = known(edge_node, seen.status, self._measuring.catalogue(), measured.results)
@@ -110,16 +114,18 @@ class NodeLook:
         digest = decided.plan.schedule.digest if decided.plan and not kept else None
         return self._nudging.nudge(name, digest, runner)
 
-    def _is_held(self, memory: _Memory, members: Sequence[str], running: Mapping[str, Assignment]) -> bool:
-        """Whether to wait for the package of an app that runs, rather than to take the app off the box."""
-        states = self._t.decisions.states
+    def _held(self, memory: _Memory, members: Sequence[str], running: Mapping[str, Assignment]) -> float | None:
+        """Seconds to wait for the package of an app that runs, rather than to take the app off the box; None: no longer."""
+        states, now = self._t.decisions.states, self._clock()
+        soon = [app for app in members if app not in states or _is_reading(states[app])]
         unread = [app for app in members if app in running and (app not in states or _is_pending(states[app]))]
-        if not unread:
-            memory.held_since = None
-            return False
-        now = self._clock()
-        memory.held_since = now if memory.held_since is None else memory.held_since
-        return now - memory.held_since < HOLD_SECONDS
+        memory.waits_since = (memory.waits_since or now) if soon else None
+        memory.held_since = (memory.held_since or now) if unread else None
+        if memory.waits_since is not None and now - memory.waits_since < SHORT_HOLD_SECONDS:
+            return SHORT_LOOK_SECONDS
+        if memory.held_since is not None and now - memory.held_since < HOLD_SECONDS:
+            return HOLD_LOOK_SECONDS
+        return None
 
     def _runner(self, seen: Known) -> RunnerState:
         made, name = self._t.made, seen.place["name"]
@@ -214,6 +220,10 @@ class NodeLook:
 
 def _is_pending(state: AppState | None) -> bool:
     return state is not None and state.pending
+
+
+def _is_reading(state: AppState | None) -> bool:
+    return state is not None and state.trained.reason == READING.reason
 
 
 def _runs_no_more(edge_node: EdgeNode, namespace: str) -> list[ObjectKey]:

@@ -74,11 +74,11 @@ class Queue(Generic[Key]):
         entry.busy, entry.failures = False, 0
         self._settle(key, entry)
 
-    def failed(self, key: Key, now: float) -> float:
-        """It did not: it is tried again after that many seconds, however often it changes meanwhile."""
+    def failed(self, key: Key, now: float, *, longest: float = LONGEST_RETRY_SECONDS) -> float:
+        """It did not: it is tried again after that many seconds, at most ``longest``, however often it changes meanwhile."""
         entry = self._entries[key]
         entry.busy = False
-        wait = min(FIRST_RETRY_SECONDS * 2.0 ** min(entry.failures, 30), LONGEST_RETRY_SECONDS)
+        wait = min(FIRST_RETRY_SECONDS * 2.0 ** min(entry.failures, 30), longest)
         entry.failures += 1
         entry.retry = now + wait
         self._settle(key, entry)

@@ -1,7 +1,7 @@
-"""The operator as a process, and the parts of a cluster that have no kubelet played by the test.
+"""The operator as a process, before a cluster whose kubelets and runners the test plays.
 
-``Operated`` runs ``python -m mainstream_operator`` against an API server. Who reads Jobs' results and runners' reports is real;
-what a kubelet and a runner would write is written here, as they would.
+``Operated`` runs ``python -m mainstream_operator`` against a real control plane: API server, controllers, garbage collector.
+What a kubelet and a runner would write (how pods end, what a runner reports) is written here, as they would.
 """
 
 import json
@@ -139,6 +139,11 @@ def settings(registry: str, **more: Any) -> dict[str, Any]:
     }
 
 
+def is_ready(stage: "Stage", kind: str, name: str, namespace: str | None = None) -> bool:
+    """Whether it says Ready."""
+    return stage.condition(kind, name, "Ready", namespace)[0] == "True"
+
+
 class Stage:
     """What is in the cluster, by plain HTTP: hundreds of kubectl processes would take minutes."""
 
@@ -177,8 +182,8 @@ class Stage:
     def namespace(self, name: str, **labels: str) -> None:
         """Make one."""
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
-        # A controller makes it where there is one; pods need it.
-        self.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": name}})
+        account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
+        eventually("the namespace's account", lambda: self.get(account) is not None)  # pods need it
 
     def host(self, name: str, *, ready: bool = True) -> None:
         """A Kubernetes node, as its kubelet reports it."""
@@ -202,49 +207,72 @@ class Stage:
                 return one["status"], one["reason"], one.get("message", "")
         return "", "", ""
 
+    def leftovers(self) -> list[str]:
+        """What the operator made and is there still, as ``kind namespace/name``."""
+        label = "labelSelector=app.kubernetes.io/managed-by=mainstream-operator"
+        found = []
+        for path in MADE:
+            for body in self.items(f"{path}?{label}"):
+                metadata = body["metadata"]
+                found.append(f"{path.rpartition('/')[2]} {metadata.get('namespace', '')}/{metadata['name']}")
+        return sorted(found)
+
+    def versions(self) -> dict[str, str]:
+        """Everything of ours and what the operator made, with its version: a write makes another one (not a Lease's)."""
+        label = "labelSelector=app.kubernetes.io/managed-by=mainstream-operator"
+        paths = [f"{path}?{label}" for path in MADE if not path.endswith("leases")]
+        found = {}
+        for path in (*paths, f"{API}/edgenodes", f"{API}/mainstreamapps"):
+            for body in self.items(path):
+                metadata = body["metadata"]
+                plural = path.partition("?")[0].rpartition("/")[2]
+                place = f"{plural} {metadata.get('namespace', '')}/{metadata['name']}"
+                found[place] = metadata["resourceVersion"]
+        return found
+
+    def forget_shared(self) -> None:
+        """Delete what has no owner, as the operator would once it came round."""
+        label = "labelSelector=app.kubernetes.io/component in (costs,base-dnn,registry-ca)"
+        for namespace in (one["metadata"]["name"] for one in self.items("/api/v1/namespaces")):
+            self.http.delete(f"/api/v1/namespaces/{namespace}/configmaps?{label}")
+            self.http.delete(f"/apis/batch/v1/namespaces/{namespace}/jobs?{label}")
+
     # What a kubelet and a runner would do
 
     def jobs(self, namespace: str, component: str) -> list[dict[str, Any]]:
         """Jobs of a component that have not ended."""
         label = f"app.kubernetes.io/component={component}"
         found = self.items(f"/apis/batch/v1/namespaces/{namespace}/jobs?labelSelector={label}")
-        return [job for job in found if not (job.get("status") or {}).get("conditions")]
+        ending = {"Complete", "Failed", "SuccessCriteriaMet", "FailureTarget"}
+        return [
+            job
+            for job in found
+            if not ending & {one["type"] for one in (job.get("status") or {}).get("conditions") or ()}
+            and "deletionTimestamp" not in job["metadata"]
+        ]
 
     def end_job(self, job: Mapping[str, Any], result: JobResult | str, *, code: int = 0) -> None:
-        """The Job's pod ran and left that; the Job controller said so."""
+        """The Job's pods ran and left that, as a kubelet writes it; the Job controller does the rest."""
         namespace, name = job["metadata"]["namespace"], job["metadata"]["name"]
         message = result if isinstance(result, str) else result.termination_message().decode()
-        template = job["spec"]["template"]
-        pod = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {
-                "name": f"{name}-x",
-                "namespace": namespace,
-                "labels": {**template["metadata"]["labels"], "batch.kubernetes.io/job-name": name},
-                "ownerReferences": [
-                    {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": job["metadata"]["uid"]}
-                ],
-            },
-            "spec": {"containers": [{"name": "main", "image": "x"}], "restartPolicy": "Never"},
-        }
-        self.apply(pod)
-        ended = {"exitCode": code, "message": message, "startedAt": now(), "finishedAt": now()}
-        container = {
-            "name": "main", "image": "x", "imageID": "", "ready": False, "restartCount": 0, "state": {"terminated": ended}
-        }  # fmt: skip
-        phase = "Failed" if code else "Succeeded"
-        status: dict[str, Any] = {"status": {"phase": phase, "containerStatuses": [container]}}
-        self._did("PATCH", f"/api/v1/namespaces/{namespace}/pods/{name}-x/status", status, MERGE)
-        when = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        kinds = ("FailureTarget", "Failed") if code else ("SuccessCriteriaMet", "Complete")
-        conditions = [
-            {"type": kind, "status": "True", "reason": "Test", "message": "", "lastTransitionTime": when,
-             "lastProbeTime": when} for kind in kinds
-        ]  # fmt: skip
-        counted = {"failed": 1} if code else {"succeeded": 1, "completionTime": when}
-        done = {"status": {"conditions": conditions, "startTime": when, "uncountedTerminatedPods": {}, **counted}}
-        self._did("PATCH", f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}/status", done, MERGE)
+        pods = f"/api/v1/namespaces/{namespace}/pods"
+        wanted = job["spec"].get("parallelism", 1)
+        found = eventually(
+            f"pods of Job {name}",
+            lambda: self._several(f"{pods}?labelSelector=batch.kubernetes.io/job-name={name}", wanted),
+        )
+        for pod in found:
+            ended = {"exitCode": code, "message": message, "startedAt": now(), "finishedAt": now()}
+            container = {
+                "name": pod["spec"]["containers"][0]["name"], "image": "x", "imageID": "", "ready": False,
+                "restartCount": 0, "state": {"terminated": ended},
+            }  # fmt: skip
+            status = {"phase": "Failed" if code else "Succeeded", "containerStatuses": [container]}
+            self._did("PATCH", f"{pods}/{pod['metadata']['name']}/status", {"status": status}, MERGE)
+
+    def _several(self, path: str, count: int) -> list[dict[str, Any]] | None:
+        found = [one for one in self.items(path) if "deletionTimestamp" not in one["metadata"]]
+        return found if len(found) >= count else None
 
     def profile(self, *, hardware: str = "a small box", whole: float = 0.055) -> int:
         """Every measurement that is asked for ends well; how many there were."""
@@ -256,22 +284,30 @@ class Stage:
             self.end_job(job, profiled(ProfileTask.parse(variable["value"], where="task"), hardware, whole))
         return len(jobs)
 
-    def run_pod(self, edge_node: str, uid: str = "") -> str:
-        """The runner's pod of a Deployment, running; its name."""
-        name = runner_name(edge_node)
-        deployment = self.get(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{name}")
-        assert deployment is not None
-        pod = f"{name}-{uid or '1'}"
-        template = deployment["spec"]["template"]
-        metadata = {
-            "name": pod, "namespace": NAMESPACE, "labels": template["metadata"]["labels"],
-            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": name,
-                                 "uid": deployment["metadata"]["uid"]}],
-        }  # fmt: skip
-        spec = {"containers": [{"name": "runner", "image": "x"}]}
-        self.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
-        self._did("PATCH", f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}/status", {"status": {"phase": "Running"}}, MERGE)
-        return pod
+    def run_pod(self, edge_node: str) -> str:
+        """The runner's pod of a Deployment runs now; its name."""
+        label = f"mainstream.dev/edge-node={edge_node},app.kubernetes.io/component=runner"
+        pods = f"/api/v1/namespaces/{NAMESPACE}/pods"
+        [pod] = eventually("the runner's pod", lambda: self._several(f"{pods}?labelSelector={label}", 1))[:1]
+        name: str = pod["metadata"]["name"]
+        self._did("PATCH", f"{pods}/{name}/status", {"status": {"phase": "Running"}}, MERGE)
+        return name
+
+    def bring_up(self, edge_node: str) -> None:
+        """Measure what is asked for, run the runner's pod, report: until the box is ready."""
+        eventually(f"measuring {edge_node}", lambda: self.profile() or self.schedule(edge_node))
+        eventually(f"a schedule for {edge_node}", lambda: self.profile() or self.schedule(edge_node))
+        self.run_pod(edge_node)
+        self.keep_reporting(edge_node, lambda: is_ready(self, "edgenodes", edge_node))
+
+    def keep_reporting(self, edge_node: str, until: Callable[[], bool]) -> None:
+        """As a runner does, load whatever schedule comes."""
+
+        def look() -> bool:
+            self.report(edge_node)
+            return until()
+
+        eventually(f"{edge_node} runs its schedule", look, why=lambda: json.dumps(self.status("edgenodes", edge_node)))
 
     def renew(self, edge_node: str) -> None:
         """The runner lives."""
@@ -315,11 +351,17 @@ class Stage:
 
 
 MERGE = "application/merge-patch+json"
+MADE = (
+    "/apis/batch/v1/jobs", "/api/v1/pods", "/api/v1/configmaps", "/api/v1/secrets", "/api/v1/serviceaccounts",
+    "/api/v1/persistentvolumeclaims", "/apis/apps/v1/deployments", "/apis/coordination.k8s.io/v1/leases",
+    "/apis/rbac.authorization.k8s.io/v1/roles", "/apis/rbac.authorization.k8s.io/v1/rolebindings",
+    "/apis/rbac.authorization.k8s.io/v1/clusterroles", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+)  # fmt: skip
+"""Lists of all kinds that the operator makes."""
 
 PLURALS = {
     "EdgeNode": "edgenodes", "MainstreamApp": "mainstreamapps", "Namespace": "namespaces", "Node": "nodes", "Pod": "pods",
     "Secret": "secrets", "ConfigMap": "configmaps", "Job": "jobs", "ResourceQuota": "resourcequotas",
-    "ServiceAccount": "serviceaccounts",
 }  # fmt: skip
 
 

@@ -1,0 +1,77 @@
+"""When what is looked at: batching, retries, one look at a time."""
+
+from mainstream_operator.trigger import LONGEST_RETRY_SECONDS, Queue
+
+
+def _queue(idle: float = 1.0, most: float = 5.0) -> Queue[str]:
+    return Queue(lambda _key: (idle, most))
+
+
+def test_changes_that_come_together_cause_one_look() -> None:
+    """It waits until nothing came for the idle time."""
+    queue = _queue()
+    for moment in (0.0, 0.4, 0.8):
+        queue.changed("a", moment)
+    assert queue.take(1.7) is None
+    assert queue.next_at() == 1.8
+    assert queue.take(1.8) == "a"
+    assert queue.take(9.0) is None
+
+
+def test_changes_that_never_end_do_not_put_it_off_for_ever() -> None:
+    """After the longest time it is looked at, whatever comes."""
+    queue = _queue()
+    for tenth in range(51):
+        queue.changed("a", tenth / 10)
+    assert queue.take(5.0) == "a"
+
+
+def test_a_change_during_a_look_causes_another_one_afterwards() -> None:
+    """Never two looks at the same object at a time."""
+    queue = _queue(idle=0.0)
+    queue.changed("a", 0.0)
+    assert queue.take(0.0) == "a"
+    queue.changed("a", 0.1)
+    assert queue.take(1.0) is None
+    queue.done("a")
+    assert queue.take(1.0) == "a"
+
+
+def test_an_object_that_fails_waits_longer_each_time_and_holds_up_no_other() -> None:
+    """The others are looked at meanwhile, and its own changes do not hurry it."""
+    queue = _queue(idle=0.0)
+    now, waits = 0.0, []
+    for _ in range(9):
+        queue.changed("broken", now)
+        at = queue.next_at()
+        assert at is not None
+        now = at
+        assert queue.take(now) == "broken"
+        waits.append(queue.failed("broken", now))
+        queue.changed("broken", now)
+        queue.changed("well", now)
+        assert queue.take(now) == "well"
+        queue.done("well")
+    assert waits == [1, 2, 4, 8, 16, 32, 64, LONGEST_RETRY_SECONDS, LONGEST_RETRY_SECONDS]
+
+
+def test_a_person_who_mends_it_need_not_wait() -> None:
+    """A change of its spec counts as a new beginning."""
+    queue = _queue(idle=0.0)
+    queue.changed("a", 0.0)
+    assert queue.take(0.0) == "a"
+    queue.failed("a", 0.0)
+    queue.changed("a", 0.5, forgive=True)
+    assert queue.take(0.5) == "a"
+
+
+def test_a_look_that_was_asked_for_at_a_time_comes_then_at_the_latest() -> None:
+    """The earliest of several counts; it is gone afterwards."""
+    queue = _queue()
+    queue.again("a", 30.0)
+    queue.again("a", 20.0)
+    assert queue.take(19.9) is None
+    assert queue.take(20.0) == "a"
+    queue.done("a")
+    assert queue.next_at() is None
+    assert len(queue) == 0
