@@ -183,7 +183,7 @@ class _Builder:
     def _mounts(self) -> Mounts:
         name, cache = self._node.metadata.name, self._settings.cache
         kept: Plain = (
-            {"hostPath": {"path": f"{cache.host_path}/{self._name}", "type": "DirectoryOrCreate"}}
+            {"hostPath": {"path": cache.host_path, "type": "Directory"}}  # one that the kubelet made would be root's
             if cache.host_path
             else {"persistentVolumeClaim": {"claimName": cache_name(name)}}
         )
