@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from fractions import Fraction
 from io import BytesIO
 from typing import Any
 
@@ -104,6 +103,7 @@ class HandmadeBoard:
         ]
         self.sink_states: list[SinkState] = []
         self.analysed = 90
+        self.rate = 0.9
         self.pictures = 0
 
     def schedule(self) -> Schedule | None:
@@ -142,7 +142,7 @@ class HandmadeBoard:
                     latency_seconds=1.5,
                     latency_buckets=(10, 20, 30, 40, 50, 60, 70, 80, 90),
                     planned_fps=float(one.fps),
-                    measured_fps=float(one.fps * Fraction(9, 10)),
+                    measured_fps=float(one.fps) * self.rate,
                     planned_seconds=one.planned_seconds,
                     expected_f1=one.expected_f1,
                     last_event=STARTED,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
@@ -53,14 +53,38 @@ def in_cluster(environment: Mapping[str, str], account: Path = SERVICE_ACCOUNT) 
     return Access(url=f"https://{bracketed}:{port}", account=account, namespace=namespace)
 
 
+class Patches(Protocol):
+    """Takes patches: the seam to the API server."""
+
+    @property
+    def skew(self) -> timedelta:
+        """How far its clock is ahead."""
+        ...
+
+    def patch(
+        self, path: str, body: Mapping[str, Any], *, content_type: str, query: Mapping[str, str] | None = None
+    ) -> None:
+        """Send one (``OperationError``: it is away, or refuses)."""
+        ...
+
+    def close(self) -> None:
+        """It is not needed any more."""
+        ...
+
+
 class ApiServer:
     """For one thread. ``utc`` is this box's clock."""
 
     def __init__(self, access: Access, *, utc: Callable[[], datetime]) -> None:
-        self.skew = timedelta()
+        self._skew = timedelta()
         self._access = access
         self._utc = utc
         self._http: httpx.Client | None = None
+
+    @property
+    def skew(self) -> timedelta:
+        """See the module."""
+        return self._skew
 
     def patch(
         self, path: str, body: Mapping[str, Any], *, content_type: str, query: Mapping[str, str] | None = None
@@ -102,7 +126,7 @@ class ApiServer:
     def _note(self, answer: httpx.Response) -> None:
         with suppress(TypeError, ValueError):
             ahead = parsedate_to_datetime(answer.headers["Date"]) - self._utc() if "Date" in answer.headers else SKEW
-            self.skew = ahead if abs(ahead) > SKEW else timedelta()
+            self._skew = ahead if abs(ahead) > SKEW else timedelta()
 
 
 def _said(answer: httpx.Response) -> str:

@@ -13,7 +13,7 @@ from mainstream_runner.backoff import BackOff
 from mainstream_runner.board import Board
 from mainstream_runner.clock import Clock
 from mainstream_runner.health import liveness
-from mainstream_runner.report.api import MERGE, ApiServer
+from mainstream_runner.report.api import MERGE, Patches
 from mainstream_runner.report.reporter import Say
 
 SHARE = 4
@@ -27,7 +27,7 @@ class LeaseKeeper:
     def __init__(
         self,
         board: Board,
-        server: ApiServer,
+        server: Patches,
         *,
         edge_node: str,
         namespace: str,

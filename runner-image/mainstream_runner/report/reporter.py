@@ -14,7 +14,7 @@ from mainstream.resources.names import RUNNER
 from mainstream_runner.backoff import BackOff
 from mainstream_runner.board import Board
 from mainstream_runner.clock import Clock
-from mainstream_runner.report.api import APPLY, ApiServer
+from mainstream_runner.report.api import APPLY, Patches
 from mainstream_runner.report.document import Plain, document, urgent
 from mainstream_runner.report.utilization import Utilization
 
@@ -37,7 +37,7 @@ class Reporter:
     def __init__(
         self,
         board: Board,
-        server: ApiServer,
+        server: Patches,
         *,
         edge_node: str,
         every_seconds: float,
