@@ -14,7 +14,7 @@ from mainstream_operator.cluster import Cluster, Key, Known
 from mainstream_operator.credentials import SecretKey, pull_secret
 from mainstream_operator.decisions import Decisions, essence
 from mainstream_operator.job_views import job_view
-from mainstream_operator.jobs import HASH, base_hash, base_job, job_name, train_job, training_hash
+from mainstream_operator.jobs import HASH, SHARES, base_hash, base_job, job_name, train_job, training_hash
 from mainstream_operator.made import Made, MadeObjects
 from mainstream_operator.node_status import invalid_status
 from mainstream_operator.packages import PackageReader, in_use
@@ -151,7 +151,9 @@ class AppLook:
             for job in mine
             if job.key.name == name and not job.ending
         }
-        answer = training(mark, status.get("package"), status.get("heldPackage"), jobs, asked.parallelism)
+        begun = [int(job.labels.get(SHARES, "1")) for job in mine if job.key.name == names["train"]]
+        shares = begun[0] if begun else asked.parallelism
+        answer = training(mark, status.get("package"), status.get("heldPackage"), jobs, shares)
         self._clear([job for job in mine if job.labels.get(HASH) != mark], own_pods)
         outcome = answer.outcome
         if answer.create is not None:
@@ -164,6 +166,7 @@ class AppLook:
                 crop=crop,
                 settings=t.settings,
                 edge_hosts=t.cluster.edge_hosts(),
+                shares=shares,
                 assemble=answer.create == "assemble",
             )
             refusal = self._start(job, app.metadata.namespace, "TrainingFailed")

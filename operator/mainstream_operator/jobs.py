@@ -24,6 +24,8 @@ HASH = "mainstream.dev/hash"
 """Label of a Job: of what it was made for."""
 CPU = "mainstream.dev/cpu"
 """Label of a profiler's Job: the limit that it measures under, in cores."""
+SHARES = "mainstream.dev/shares"
+"""Label of a training Job: how many pods share the branchpoints; the spec may say another number by the time they are done."""
 QUEUE_LABELS = ("kueue.x-k8s.io/queue-name", "kueue.x-k8s.io/priority-class")
 """Passed on from an app to its Jobs: Kueue admits them then."""
 PVC = "pvc://"
@@ -75,9 +77,13 @@ def train_job(
     crop: tuple[float, float, float, float],
     settings: Settings,
     edge_hosts: Iterable[str],
+    shares: int,
     assemble: bool = False,
 ) -> Plain:
-    """Trains an app's Model Set, or (``assemble``) makes one M-Package of its parts; in the app's namespace, owned by it."""
+    """Trains an app's Model Set in so many shares, or (``assemble``) makes one M-Package of their parts.
+
+    In the app's namespace, owned by it.
+    """
     training = app.spec.training
     if training is None:
         raise ValueError(f"Expected an app that asks for training, got {app.key}")
@@ -97,12 +103,12 @@ def train_job(
         dataset=dataset,
         crop=crop,
         push=f"{settings.registry.prefix}/{app.metadata.namespace}/{app.metadata.name}",
-        shares=training.parallelism,
+        shares=shares,
         assemble=assemble,
         registries=_registries(settings),
     )
     queues = {name: app.metadata.labels[name] for name in QUEUE_LABELS if name in app.metadata.labels}
-    labels = {COMPONENT: "trainer", APP: label_value(app.metadata.name), HASH: mark, **queues}
+    labels = {COMPONENT: "trainer", APP: label_value(app.metadata.name), HASH: mark, SHARES: str(shares), **queues}
     job = _job(
         settings,
         name=job_name(app, mark, assemble=assemble),
@@ -114,7 +120,7 @@ def train_job(
         resources=_trainer_resources(settings, training),
         pod=_placement(training, edge_hosts),
         secret=training.dataset.secret_ref.name if training.dataset.secret_ref else None,
-        shares=1 if assemble else training.parallelism,
+        shares=1 if assemble else shares,
     )
     job["metadata"]["ownerReferences"] = pods.owner("MainstreamApp", app.metadata.name, uid)
     return job

@@ -135,6 +135,7 @@ def settings(registry: str, **more: Any) -> dict[str, Any]:
         "images": {"runner": "registry.test/runner:1", "trainer": "registry.test/trainer:1"},
         "registry": {"prefix": f"{registry}/mainstream", "plainHttp": [registry]},
         "batching": {"idleSeconds": 0.1, "maxSeconds": 1.0},
+        "runner": {"leaseSeconds": 600},  # the test renews it once
         **more,
     }
 
@@ -234,8 +235,8 @@ class Stage:
         """Delete what has no owner, as the operator would once it came round."""
         label = "labelSelector=app.kubernetes.io/component in (costs,base-dnn,registry-ca)"
         for namespace in (one["metadata"]["name"] for one in self.items("/api/v1/namespaces")):
-            self.http.delete(f"/api/v1/namespaces/{namespace}/configmaps?{label}")
-            self.http.delete(f"/apis/batch/v1/namespaces/{namespace}/jobs?{label}")
+            self.http.delete(f"/api/v1/namespaces/{namespace}/configmaps?{label}&propagationPolicy=Background")
+            self.http.delete(f"/apis/batch/v1/namespaces/{namespace}/jobs?{label}&propagationPolicy=Background")
 
     # What a kubelet and a runner would do
 
