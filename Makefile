@@ -9,11 +9,12 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 DEBIAN_PACKAGES := skopeo docker-registry mosquitto mosquitto-clients openssl chromium python3-gi \
   gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good
 
-# A cluster on this machine: containers, networks, a power switch.
-CLUSTER_PACKAGES := containerd runc containernetworking-plugins iproute2 iptables conntrack socat ethtool busybox-static openssl
+# A cluster on this machine: containers, networks, a power switch; and images for it.
+CLUSTER_PACKAGES := containerd runc containernetworking-plugins iproute2 iptables conntrack socat ethtool busybox-static openssl \
+  mmdebstrap buildah
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-cluster cluster-tools check lint types contracts examples format schema reference figures benchmark clean setup setup-demo tools
+.PHONY: help demo test test-unit test-cluster cluster-tools images chart check lint types contracts examples format schema reference figures benchmark clean setup setup-demo tools
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +33,13 @@ test-cluster: setup cluster-tools ## Pass the tests on a real API server and rea
 cluster-tools: ## Install and build what a cluster on this machine needs (Kubernetes from its Go modules: ten minutes, once)
 	@$(MAKE) --no-print-directory tools DEBIAN_PACKAGES="$(CLUSTER_PACKAGES)"
 	sh tools/cluster-tools.sh
+	sh tools/chart-tools.sh > /dev/null
+
+images: setup cluster-tools ## Build the images of operator, runner and trainer, outside of the tree
+	sh tools/images.sh
+
+chart: setup cluster-tools ## Hold the chart against Helm 4 and 3, its unit tests and a real API server
+	$(BIN)/python -m pytest -q tests/cluster/test_chart.py
 
 check: setup lint types contracts examples ## All checks beside the tests
 
@@ -48,9 +56,10 @@ contracts: setup ## Who may import whom (import-linter)
 examples: setup ## The manifests in examples/ are valid
 	$(BIN)/python -m pytest -q tests/house/test_examples.py
 
-reference: setup ## Write docs/api.md anew from the CRDs, and docs/reasons.md from the table of reasons
+reference: setup ## Write docs/api.md, docs/reasons.md and the chart's table of values anew from what they describe
 	$(BIN)/python tools/api_reference.py > docs/api.md
 	$(BIN)/python -m mainstream.resources.reasons > docs/reasons.md
+	$(BIN)/python tools/chart_values.py
 
 schema: setup ## Write docs/schedule.schema.json anew from the types
 	$(BIN)/python -m mainstream.schedule > docs/schedule.schema.json

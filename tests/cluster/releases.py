@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ class Release:
     plane: ControlPlane
     name: str = "mainstream"
     namespace: str = "mainstream-system"
-    helm: str = "helm"
+    helm: Path = field(default_factory=lambda: binary("helm"))
 
     def install(self, values: Values, *arguments: str) -> str:
         """Install it and wait until its pods are ready; what helm prints."""
@@ -51,7 +51,7 @@ class Release:
 
     def tried(self, *arguments: str, stdin: str | None = None) -> "subprocess.CompletedProcess[str]":
         """Run helm for this release's namespace; its exit status is the caller's to look at."""
-        command = [binary(self.helm), "--kubeconfig", self.plane.kubeconfig, "--namespace", self.namespace, *arguments]
+        command = [self.helm, "--kubeconfig", self.plane.kubeconfig, "--namespace", self.namespace, *arguments]
         return subprocess.run(
             command,
             input=stdin,

@@ -1,6 +1,8 @@
 """What the chart renders: its settings are the operator's, its rights those that are needed, and an API server takes it all."""
 
 import json
+import re
+import runpy
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ from mainstream_operator.rights import RIGHTS
 from mainstream_operator.settings import Settings
 
 from .binaries import binary
+from .chart_tools import chart_tool
 from .control_plane import ControlPlane
 from .releases import CHART, Values
 
@@ -70,11 +73,13 @@ EVERYTHING: Values = {
 VALUES = {"the defaults": {}, "limited to namespaces": LIMITED, "all that can be said": EVERYTHING}
 
 
-def helm(*arguments: str, values: Values | None = None) -> "subprocess.CompletedProcess[str]":
+def helm(
+    *arguments: str, values: Values | None = None, program: Path | None = None
+) -> "subprocess.CompletedProcess[str]":
     """Run helm, without a cluster."""
     given = ("--values=-",) if values is not None else ()
     return subprocess.run(
-        [binary("helm"), *arguments, *given],
+        [program or binary("helm"), *arguments, *given],
         input=json.dumps(values),
         capture_output=True,
         text=True,
@@ -114,6 +119,45 @@ def test_helm_has_nothing_to_say_against_it(values: Values) -> None:
     """Warnings count."""
     done = helm("lint", "--strict", str(CHART), values=values)
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
+def test_helm_3_renders_the_same(values: Values) -> None:
+    """And has nothing to say against it either."""
+    old = chart_tool("helm")
+    done = helm("lint", "--strict", str(CHART), values=values, program=old)
+    assert done.returncode == 0, done.stdout
+    template = ("template", "mainstream", str(CHART), f"--namespace={NAMESPACE}")
+    assert helm(*template, values=values, program=old).stdout == helm(*template, values=values).stdout
+
+
+def test_the_charts_own_tests_pass() -> None:
+    """helm-unittest: what each template does with its values."""
+    done = subprocess.run([chart_tool("helm-unittest"), CHART], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_table_of_values_is_that_of_the_values() -> None:
+    """``make reference`` writes it."""
+    written = runpy.run_path(str(ROOT / "tools" / "chart_values.py"))["written"]
+    readme = (CHART / "README.md").read_text()
+    assert written(readme, (CHART / "values.yaml").read_text()) == readme
+
+
+def test_the_dashboard_draws_metrics_that_there_are() -> None:
+    """Each name is one that the runner or the operator writes, as Prometheus calls it."""
+    sources = [ROOT / "runner-image/mainstream_runner/metrics.py", ROOT / "operator/mainstream_operator/metrics.py"]
+    known = set(re.findall(r'"(mainstream_\w+)"', "".join(source.read_text() for source in sources)))
+    (dashboard,) = of_kind(rendered({"metrics": {"grafanaDashboard": {"enabled": True}}}), "ConfigMap").keys() - {
+        f"{NAMESPACE}/mainstream-settings",
+        f"{NAMESPACE}/mainstream-registry",
+    }
+    held = of_kind(rendered({"metrics": {"grafanaDashboard": {"enabled": True}}}), "ConfigMap")[dashboard]
+    drawn = json.loads(held["data"]["mainstream.json"])
+    queries = [target["expr"] for panel in drawn["panels"] for target in panel.get("targets", [])]
+    names = set(re.findall(r"mainstream_\w+", " ".join(queries)))
+    assert len(names) > 15
+    assert {name for name in names if not {name, re.sub(r"_(total|bucket|info)$", "", name)} & known} == set()
 
 
 def test_the_operator_reads_the_settings_that_the_chart_writes(tmp_path: Path) -> None:
