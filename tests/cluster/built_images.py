@@ -34,10 +34,19 @@ class Registry:
     def push(self, names: Iterable[str]) -> None:
         """Have these images of ours in it (operator, runner, trainer, examples), built if need be."""
         missing = [name for name in names if name not in self.images]
-        for name, layout in _built(missing).items():
+        for name, layout in built_images(missing).items():
             image = f"{self.repository_prefix}/mainstream-{name}:{TAG}"
             _did("skopeo", "copy", "--quiet", "--dest-tls-verify=false", f"oci:{layout}", f"docker://{image}")
             self.images[name] = image
+
+
+def built_images(names: Iterable[str]) -> dict[str, str]:
+    """Folders of OCI layouts by name, of one image each; built if need be (``tools/images.sh``)."""
+    wanted = list(names)
+    if not wanted:
+        return {}
+    printed = _did("sh", str(_ROOT / "tools" / "images.sh"), *wanted)
+    return dict(line.split(" ", 1) for line in printed.splitlines())
 
 
 def start_registry(cluster: Cluster, folder: Path) -> Registry:
@@ -65,14 +74,6 @@ def load_registry_image(cluster: Cluster, folder: Path) -> None:
     archive = folder / "registry.tar"
     write_image(archive, IN_CLUSTER_REGISTRY, files=files, links={}, entrypoint=(str(server),))
     cluster.load(archive)
-
-
-def _built(names: list[str]) -> dict[str, str]:
-    """OCI layouts by name."""
-    if not names:
-        return {}
-    printed = _did("sh", str(_ROOT / "tools" / "images.sh"), *names)
-    return dict(line.split(" ", 1) for line in printed.splitlines())
 
 
 def _answers() -> bool:

@@ -40,6 +40,7 @@ def release(cluster: Cluster, registry: Registry, tmp_path_factory: pytest.TempP
     """The chart, installed into a namespace that takes no pod with rights it need not have."""
     registry.push(["operator"])
     release = Release(plane=cluster.plane)
+    cluster.plane.did("delete", "namespace", release.namespace, "--ignore-not-found")
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     _apply(
         cluster.plane,
