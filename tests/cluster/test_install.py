@@ -4,6 +4,8 @@ The tests of this file are one story, in their order.
 """
 
 import json
+import re
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -70,9 +72,11 @@ def test_the_crds_are_there(release: Release) -> None:
 
 
 def test_notes_say_what_to_do_next(release: Release) -> None:
-    """With the names of this very release."""
+    """With the names of this very release, and an EdgeNode that the API server takes."""
     notes = release.tried("get", "notes", release.name).stdout
-    assert "kind: EdgeNode" in notes
+    edge_node = textwrap.dedent(notes.partition("<<EOF\n")[2].partition("   EOF")[0])
+    edge_node = re.sub(r"\$\(.*\)", "edge-1", edge_node)
+    assert release.plane.did("apply", "--dry-run=server", "--filename=-", stdin=edge_node).startswith("edgenode")
     assert f"mainstream-registry.{release.namespace}.svc:5000/mainstream" in notes
 
 
