@@ -72,14 +72,20 @@ class AppLook:
         assert isinstance(known.spec, MainstreamApp)  # noqa: S101 - the cluster keeps each kind by itself
         state = self._state(known, known.spec)
         self._decided(name, state)
-        if state.trained.reason == READING.reason:
+        if state.trained.reason == READING.reason or self._is_early(known, name):
             return AGAIN_SECONDS  # in a moment there is more to say
         status, changes = app_status(
-            state, t.cluster.selected.get(name, ()), dict(t.decisions.outcomes), known.status, t.now_text()
+            state, t.cluster.selected.get(name, ()), t.decisions.known_outcomes(), known.status, t.now_text()
         )
         t.writer.status(kinds.APP, known, status, changes)
         waits = state.package is None or state.trained.reason in {"RegistryCredentialsMissing", "PackageNotFound"}
         return AGAIN_SECONDS if waits else None
+
+    def _is_early(self, known: Known, name: str) -> bool:
+        """Whether, after a start, an EdgeNode of it was not looked at yet: what the status says of it is true till then."""
+        outcomes = self._t.decisions.outcomes
+        said = known.status.get("observedGeneration") == known.identity.generation
+        return said and any(node not in outcomes for node in self._t.cluster.selected.get(name, ()))
 
     def _decided(self, name: str, state: AppState | None) -> None:
         t = self._t

@@ -186,7 +186,7 @@ class Operator:
         """EdgeNodes whose runner's Lease has run out, or is renewed again, since they were looked at."""
         now, seconds = _now(), self.settings.runner.lease_seconds
         found = []
-        for name, outcome in dict(self._decisions.outcomes).items():
+        for name, outcome in self._decisions.known_outcomes().items():
             renewed = self._made.renewed(runner_name(name))
             alive = renewed is not None and (now - renewed).total_seconds() <= seconds
             if alive != outcome.reachable:

@@ -10,10 +10,15 @@ from mainstream_operator.values import AppState, Finding
 
 @dataclass(slots=True)
 class Decisions:
-    """``states`` by app: None where its spec cannot be read. ``outcomes`` by EdgeNode. One look at a time writes each."""
+    """``states`` by app: None where its spec cannot be read. ``outcomes`` by EdgeNode: None likewise, absent before the first
+    look. One look at a time writes each."""
 
     states: dict[str, AppState | None] = field(default_factory=dict)
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    outcomes: dict[str, Outcome | None] = field(default_factory=dict)
+
+    def known_outcomes(self) -> dict[str, Outcome]:
+        """Those of EdgeNodes that can be read."""
+        return {name: outcome for name, outcome in dict(self.outcomes).items() if outcome is not None}
 
 
 def essence(state: AppState | None) -> Any:

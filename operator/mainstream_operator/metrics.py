@@ -78,7 +78,7 @@ class _Plans(Collector):
         reporting = GaugeMetricFamily(
             "mainstream_runner_reporting", "1 while the runner reports.", labels=["edge_node"]
         )
-        for name, outcome in sorted(dict(self._decisions.outcomes).items()):
+        for name, outcome in sorted(self._decisions.known_outcomes().items()):
             scores = [app.expected_f1 for app in outcome.assignments.values()]
             f1.add_metric([name], sum(scores) / len(scores) if scores else 0.0)
             apps.add_metric([name], len(scores))

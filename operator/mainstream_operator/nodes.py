@@ -64,6 +64,8 @@ class NodeLook:
         if seen is None or seen.identity.deleted:
             self._memory.pop(name, None)
             self._decided(name, None)
+            if seen is None:
+                t.decisions.outcomes.pop(name, None)
             return None
         if isinstance(seen.spec, Invalid):
             status, changes = invalid_status(seen.identity, seen.status, seen.spec.message, t.now_text())
@@ -208,10 +210,7 @@ class NodeLook:
         """Keep the outcome, and have looked at those apps for which it is another."""
         decisions = self._t.decisions
         before = decisions.outcomes.get(name)
-        if outcome is None:
-            decisions.outcomes.pop(name, None)
-        else:
-            decisions.outcomes[name] = outcome
+        decisions.outcomes[name] = outcome
         apps = set(self._t.cluster.members(name))
         for one in (before, outcome):
             apps |= {*one.assignments, *one.refused} if one is not None else set()

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from mainstream.documents import sha256
-from mainstream.jobs import CA_FILE, CREDENTIALS_FOLDER
+from mainstream.jobs import CA_FILE, CREDENTIALS_FOLDER, WORK_FOLDER
 from mainstream.resources.edgenode import Source, Stream
 from mainstream.resources.metadata import SecretRef
 from mainstream.resources.names import MANAGED_BY, OPERATOR, REGISTRY_SECRET, stream_secret
@@ -15,7 +15,6 @@ from mainstream_operator.settings import Settings
 Plain = dict[str, Any]
 
 USER = 65532
-WORK_FOLDER = "/var/lib/mainstream"
 FILES_FOLDER = "/srv/mainstream"
 """Where volumes and folders with video files are mounted."""
 CA_CONFIG_MAP = "mainstream-registry-ca"

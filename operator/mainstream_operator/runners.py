@@ -4,7 +4,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from mainstream.jobs import CA_FILE, SECRETS_FOLDER
+from mainstream.jobs import CA_FILE, SECRETS_FOLDER, WORK_FOLDER
 from mainstream.resources.edgenode import EdgeNode
 from mainstream.resources.names import (
     COMPONENT,
@@ -23,9 +23,11 @@ from mainstream_operator.pods import Mounts, Plain
 from mainstream_operator.settings import Settings
 
 SCHEDULE_FOLDER = "/etc/mainstream/schedule"
-CACHE_FOLDER = f"{pods.WORK_FOLDER}/cache"
+CACHE_FOLDER = f"{WORK_FOLDER}/cache"
 EDGE_NODE_ANNOTATION = "mainstream.dev/edge-node-name"
 """The edge node's whole name, where a label's value would be too long for it."""
+GRAPHS_SIZE = "2Gi"
+"""Of ``/tmp``, where graphs are joined: two schedules' at a time, each with packed weights. Too small evicts the pod."""
 END_SECONDS = 20
 """Open events are ended and handed to the queue within a second; sinks get the rest."""
 
@@ -139,6 +141,7 @@ class _Builder:
                     "startupProbe": _probe("/healthz", period=5, failures=60),
                     "livenessProbe": _probe("/healthz", period=20, failures=3),
                     "readinessProbe": _probe("/readyz", period=10, failures=3),
+                    "terminationMessagePolicy": "FallbackToLogsOnError",
                     "securityContext": security,
                     "volumeMounts": list(mounts.mounts),
                 }
@@ -188,7 +191,7 @@ class _Builder:
             else {"persistentVolumeClaim": {"claimName": cache_name(name)}}
         )
         mounts = (
-            pods.scratch("256Mi")
+            pods.scratch(GRAPHS_SIZE)
             + pods.mount("schedule", SCHEDULE_FOLDER, {"configMap": {"name": schedule_name(name)}})
             + pods.mount("secrets", SECRETS_FOLDER, {"secret": {"secretName": self._name, "optional": True}})
             + pods.mount("cache", CACHE_FOLDER, kept, read_only=False)
