@@ -246,6 +246,19 @@ def test_the_clean_up_reads_and_no_more() -> None:
     }
 
 
+def test_whoever_may_edit_a_namespace_may_edit_its_apps() -> None:
+    """By aggregation to the roles that clusters have; it can be switched off."""
+    roles = of_kind(rendered({}), "ClusterRole")
+    label = "rbac.authorization.k8s.io/aggregate-to-edit"
+    (edit, view) = (roles[f"mainstream-apps-{verb}"] for verb in ("edit", "view"))
+    assert edit["metadata"]["labels"][label] == view["metadata"]["labels"][label] == "true"
+    assert edit["rules"][0]["resources"] == view["rules"][0]["resources"] == ["mainstreamapps"]
+    assert set(of_kind(rendered({"rbac": {"aggregate": False}}), "ClusterRole")) == {
+        "mainstream-operator",
+        "mainstream-registry-cleanup",
+    }
+
+
 @pytest.mark.parametrize("keep", [True, False])
 def test_the_crds_are_those_of_the_folder(keep: bool) -> None:
     """With Helm's mark, where they shall stay, and with nothing else changed."""
