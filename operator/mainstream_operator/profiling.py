@@ -39,7 +39,7 @@ class Profile:
 
 
 def source_digest(stream: Stream) -> str:
-    """Of what a stream's ingest depends on: source, rate and views; not the objects that hold its credentials."""
+    """Of what a stream's ingest depends on: source, rate and views."""
     plain = stream.plain()
     return sha256(canonical_json([plain["source"], plain["captureFps"], plain.get("views", [])]))
 
@@ -82,11 +82,18 @@ def known(
     )
 
 
+def cores_text(cores: float) -> str:
+    """As the status says it."""
+    return f"{cores:.4f}"
+
+
 def _ingest(
     stream: Stream, mark: str, new: MeasuredStream | None, before: Mapping[str, Any] | None
 ) -> StreamIngest | None:
     if new is not None and new.ingest is not None:
-        return new.ingest.model_copy(update={"stream": stream.name})
+        # As the status will hold it: when the Job is gone, nothing may look different.
+        cores = float(cores_text(new.ingest.cores))
+        return StreamIngest(stream=stream.name, cores=cores, spread=0.0)
     if before is not None and before.get("sourceDigest") == mark and "ingestCores" in before:
         return StreamIngest(stream=stream.name, cores=float(before["ingestCores"]), spread=0.0)
     return None
@@ -159,7 +166,7 @@ def profile_status(
     measured = [
         {
             "name": stream.name,
-            "ingestCores": f"{profile.ingest[stream.name].cores:.4f}",
+            "ingestCores": cores_text(profile.ingest[stream.name].cores),
             "sourceDigest": source_digest(stream),
         }
         for stream in streams
