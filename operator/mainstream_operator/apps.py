@@ -77,6 +77,8 @@ class AppLook:
         status, changes = app_status(
             state, t.cluster.selected.get(name, ()), t.decisions.known_outcomes(), known.status, t.now_text()
         )
+        if state.package is None and "package" in known.status:
+            status["package"] = known.status["package"]  # what was trained need not be trained again
         t.writer.status(kinds.APP, known, status, changes)
         waits = state.package is None or state.trained.reason in {"RegistryCredentialsMissing", "PackageNotFound"}
         return AGAIN_SECONDS if waits else None
@@ -104,7 +106,8 @@ class AppLook:
         else:
             new = self._trained(app, identity, status)
             choice = choose(new, old if isinstance(old, PackageInUse) else None, known.annotations)
-            found, trained, held = choice.package, choice.trained, choice.held
+            found, trained = choice.package, choice.trained
+            held = choice.held if isinstance(new, PackageInUse) else status.get("heldPackage")
         unread = isinstance(old, Wait) and not old.failed
         return AppState(
             app=app,
@@ -159,7 +162,7 @@ class AppLook:
         }
         begun = [int(job.labels.get(SHARES, "1")) for job in mine if job.key.name == names["train"]]
         shares = begun[0] if begun else asked.parallelism
-        answer = training(mark, status.get("package"), status.get("heldPackage"), jobs, shares)
+        answer = training(mark, self._unless_lost(status, app), status.get("heldPackage"), jobs, shares)
         self._clear([job for job in mine if job.labels.get(HASH) != mark], own_pods)
         outcome = answer.outcome
         if answer.create is not None:
@@ -181,6 +184,13 @@ class AppLook:
         if isinstance(outcome, Wait):
             return outcome
         return self._result(outcome, app)
+
+    def _unless_lost(self, status: Plain, app: MainstreamApp) -> Mapping[str, str] | None:
+        """The package that the status remembers, unless its registry says that it has it no more: then it is trained again."""
+        kept: Mapping[str, str] | None = status.get("package")
+        found = self._read(kept["reference"], app) if kept and kept.get("reference") else None
+        lost = isinstance(found, Wait) and found.failed and found.reason == "PackageNotFound"
+        return None if lost else kept
 
     def _result(self, result: Result, app: MainstreamApp) -> PackageInUse | Wait:
         found = self._read(result.reference, app)

@@ -103,13 +103,14 @@ def node_status(seen: NodeObservation, decided: Scheduled) -> tuple[Plain, list[
 
 
 def invalid_status(identity: Identity, before: Plain, message: str, now: str) -> tuple[Plain, list[Change]]:
-    """Of an object that the server took and that cannot be read."""
+    """Of an object that the server took and that cannot be read; what was decided before goes on."""
     fault = Finding(good=False, reason="SpecInvalid", message=message)
     whole = summed_up({"Scheduled": fault}, ("Scheduled",), ready="", stalled=STALLED)
     found, changes = conditions(
         {**whole, "Scheduled": fault}, before.get("conditions") or (), generation=identity.generation, now=now
     )
-    return {"observedGeneration": identity.generation, "conditions": found}, changes
+    kept = {name: value for name, value in before.items() if name != "runner"}
+    return {**kept, "observedGeneration": identity.generation, "conditions": found}, changes
 
 
 def _profiled(seen: NodeObservation, decided: Scheduled) -> Finding:

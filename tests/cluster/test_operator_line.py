@@ -26,7 +26,7 @@ def test_an_app_with_a_package_becomes_ready(operated: Operated, stage: Stage, a
     eventually("a schedule", lambda: stage.schedule("box-1"), why=operated.tail)
     eventually(
         "it waits for the runner",
-        lambda: stage.condition("mainstreamapps", "red-car", "Ready", "traffic")[1] == "RunnerNotReporting",
+        lambda: stage.condition("mainstreamapps", "red-car", "Running", "traffic")[1].startswith("Runner"),
         why=operated.tail,
     )
     stage.run_pod("box-1")

@@ -131,3 +131,28 @@ def test_a_training_that_nobody_wants_any_more_is_ended(operated: Operated, stag
     assert TrainTask.parse(_task(assembling), where="task").assemble
     stage.delete(_trained_app())
     eventually("its Jobs are gone", lambda: not stage.items("/apis/batch/v1/namespaces/traffic/jobs"))
+
+
+def test_a_registry_that_is_away_at_a_start_costs_nothing(
+    operated: Operated, stage: Stage, artifacts: Registry
+) -> None:
+    """The schedule stays as it is, nothing is forgotten and nothing trained again; when it is back, all is as before."""
+    stage.host("box-1")
+    stage.apply(edge_node("box-1"))
+    stage.apply(_trained_app(baseDnn={"reference": artifacts.push_base()}))
+    operated.start()
+    reference = _end_training(stage, operated, artifacts)
+    stage.bring_up("box-1")
+    schedule = stage.schedule("box-1")
+    stage.plane.did("delete", "jobs", "--all", "--namespace=traffic")
+    operated.kill()
+    artifacts.stop()
+    operated.start()
+    operated.wait_ready()
+    _trained(stage, "PackageNotFound", operated)
+    assert stage.status("mainstreamapps", "red-car", "traffic")["package"]["reference"] == reference
+    assert stage.schedule("box-1") == schedule
+    artifacts.start()
+    _trained(stage, "Ready", operated)
+    assert stage.schedule("box-1") == schedule
+    assert not stage.jobs("traffic", "trainer")
