@@ -94,16 +94,19 @@ class Operator:
         )
         self._observer = Observer(api, self.cluster, self._made, settings, changed=self.changed, stop=self._stop)
         self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="operator", daemon=True)
 
     def start(self) -> None:
         """Begin, in threads."""
-        threading.Thread(target=self._run, name="operator", daemon=True).start()
+        self._thread.start()
 
     def stop(self) -> None:
         """End what is under way."""
         self._stop.set()
         self._loop.stop(END_SECONDS)
         self._packages.close()
+        if self._thread.is_alive():
+            self._thread.join(END_SECONDS)  # a leader gives its Lease back
 
     def changed(self, keys: Iterable[Key]) -> None:
         """These have to be looked at."""
