@@ -88,7 +88,7 @@ def train_job(
     if training is None:
         raise ValueError(f"Expected an app that asks for training, got {app.key}")
     mark = training_hash(app, base_reference, crop, settings.images.trainer)
-    mounts = pods.scratch("1Gi") + pods.work("20Gi") + pods.registry_access(settings)
+    mounts = pods.scratch() + pods.work("20Gi") + pods.registry_access(settings)
     dataset = training.dataset.uri
     if dataset.startswith(PVC):
         claim, _, path = dataset.removeprefix(PVC).partition("/")
