@@ -55,7 +55,7 @@ def mount(name: str, path: str, volume: Plain, *, read_only: bool = True) -> Mou
 
 
 def scratch(size: str = "2Gi") -> Mounts:
-    """A writable ``/tmp``: the root is read-only. Whoever writes more is evicted; merged graphs of a profile are some 100 MB."""
+    """A writable ``/tmp``: the root is read-only. Who writes more is evicted: a profile's merged graphs are some 100 MB."""
     return mount("tmp", "/tmp", {"emptyDir": {"sizeLimit": size}}, read_only=False)  # noqa: S108 - in the pod
 
 
