@@ -138,7 +138,7 @@ def profile_job(edge_node: EdgeNode, uid: str, host: str, task: ProfileTask, set
     name = edge_node.metadata.name
     streams = [one.stream for one in task.streams]
     task = replace_sources(task)
-    mounts = pods.scratch() + pods.work("4Gi") + pods.stream_files(streams)
+    mounts = pods.scratch("4Gi") + pods.work("4Gi") + pods.stream_files(streams)
     mounts += pods.registry_access(settings, secret=runner_name(name))
     mounts += pods.mount("secrets", SECRETS_FOLDER, {"secret": {"secretName": runner_name(name), "optional": True}})
     job = _job(
