@@ -15,7 +15,7 @@ from mainstream_demo.settings import Settings
 from mainstream_demo.video import write_events, write_video
 
 SETTINGS = Settings(seed=3, streams=("belt",), training_videos=2, training_frames=600, test_frames=900)
-"""Two minutes of belt to train on, at five frames per second; one minute of camera, at fifteen."""
+"""Four minutes of belt to train on, at five frames per second; one minute of camera, at fifteen."""
 
 
 def compose(folder: Path, out: Output) -> None:

@@ -152,13 +152,13 @@ def _assumption(text: str) -> tuple[str, str]:
 
 
 def _event(one: Plain) -> Text:
-    ended = f" to {one['endSeconds']:.2f} s" if one.get("endSeconds") is not None else ""
+    ended = f" to {float(one['endSeconds']):.2f} s" if one.get("endSeconds") is not None else ""
     reason = f"  {one['reason']}" if one.get("reason") else ""
     return Text.assemble(
         (str(one["time"]), "dim"),
         f"  {one['kind']:7}  ",
         (str(one["label"]), "bold"),
-        f"  score {float(one['score']):.2f}  stream {one['stream']}  {one['startSeconds']:.2f}{ended}{reason}",
+        f"  score {float(one['score']):.2f}  stream {one['stream']}  {float(one['startSeconds']):.2f}{ended}{reason}",
     )
 
 

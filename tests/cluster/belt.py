@@ -1,0 +1,105 @@
+"""The example of the belt on a cluster: applied with our images, its events read at its broker and held against its truth."""
+
+import csv
+import io
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mainstream.evaluation.matching import Interval, Matching, match
+
+from .control_plane import ControlPlane
+
+BELT = Path(__file__).resolve().parents[2] / "examples" / "belt"
+FPS, FRAMES = 15, 900
+"""Of the camera's video, which begins anew at every whole minute."""
+EDGE_SECONDS = 2
+"""At both ends of what was listened to: events that reach past it are not counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """Records of a while at the broker, by app; ``begin`` and ``end`` are seconds since 1970."""
+
+    begin: float
+    end: float
+    records: Mapping[str, Sequence[Mapping[str, Any]]]
+
+
+def overlay(folder: Path, image: str) -> Path:
+    """A kustomization of the example with that image (``repository:tag``); ``folder`` is where it is written."""
+    name, _, tag = image.rpartition(":")
+    written = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [os.path.relpath(BELT, folder)],
+        "images": [{"name": "mainstream-examples", "newName": name, "newTag": tag}],
+    }
+    (folder / "kustomization.yaml").write_text(json.dumps(written))
+    return folder
+
+
+def listen(plane: ControlPlane, seconds: int) -> Heard:
+    """What arrives at the broker in so many seconds (``mosquitto_sub`` counts them)."""
+    begin = time.time()
+    subscribe = ("mosquitto_sub", "--topic", "belt/+", "-W", str(seconds))
+    done = plane.kubectl("exec", "--namespace=belt", "deployment/broker", "--", *subscribe)
+    records: dict[str, list[Any]] = {}
+    for line in done.stdout.splitlines():
+        record = json.loads(line)
+        records.setdefault(record["subject"], []).append(record)
+    return Heard(begin=begin, end=time.time(), records=records)
+
+
+def truth(plane: ControlPlane) -> dict[str, list[Interval]]:
+    """The camera's own: by label, first and last frame of each event."""
+    shown = ("exec", "--namespace=belt", "deployment/camera", "--container=camera", "--", "cat", "camera/truth.csv")
+    found: dict[str, list[Interval]] = {}
+    for row in csv.DictReader(io.StringIO(plane.did(*shown))):
+        found.setdefault(row["label"], []).append((int(row["start_frame"]), int(row["end_frame"])))
+    return found
+
+
+def measured(heard: Heard, app: str, labels: Sequence[str], truth: Mapping[str, Sequence[Interval]]) -> Matching:
+    """An app's events against the truth, in frames since 1970."""
+    first, last = (heard.begin + EDGE_SECONDS) * FPS, (heard.end - EDGE_SECONDS) * FPS
+    rounds = range(int(first) // FRAMES, int(last) // FRAMES + 1)
+    true = [
+        (start + turn * FRAMES, end + turn * FRAMES)
+        for turn in rounds
+        for label in labels
+        for start, end in truth[label]
+    ]
+    emitted = [frames_of(one) for one in heard.records.get(app, ()) if one["type"].endswith(".ended")]
+    return match(
+        [one for one in true if first <= one[0] and one[1] <= last],
+        [one for one in emitted if first <= one[0] and one[1] <= last],
+    )
+
+
+def frames_of(record: Mapping[str, Any]) -> Interval:
+    """First and last frame of an event that ended, by the camera's clock, since 1970."""
+    data = record["data"]
+    decided = datetime.fromisoformat(record["time"]).timestamp() - float(data["streamSeconds"])
+    start, end = (round((decided + float(data[name])) * FPS) for name in ("startSeconds", "endSeconds"))
+    return start, end
+
+
+@contextmanager
+def page(plane: ControlPlane) -> Iterator[str]:
+    """The address of the runner's page on this machine, for as long as the block runs."""
+    from mainstream.kubectl.calls import Kubectl
+    from mainstream.kubectl.lookup import runner_pod
+
+    from .binaries import binary
+
+    kubectl = Kubectl(program=str(binary("kubectl")), kubeconfig=str(plane.kubeconfig))
+    pod = runner_pod(kubectl, "belt-box")["metadata"]
+    with kubectl.forwarded(f"pod/{pod['name']}", 8080, namespace=pod["namespace"]) as port:
+        yield f"http://127.0.0.1:{port}"
