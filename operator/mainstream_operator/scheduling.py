@@ -7,11 +7,11 @@ from the specs each time, so a changed sink or camera always reaches the box.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from mainstream.cost import LayerCosts
 from mainstream.documents import canonical_json, number_text, sha256
 from mainstream.errors import InputError
 from mainstream.jobs import ProfileTask
 from mainstream.resources.edgenode import EdgeNode
+from mainstream.resources.selectors import selects
 from mainstream.schedule import Assignment
 from mainstream.scheduling.assemble import PackagedApp, assemble, check_packaged
 from mainstream.scheduling.caveats import rejected
@@ -21,7 +21,6 @@ from mainstream.scheduling.sticky import input_digest
 from mainstream_operator.credentials import delivered
 from mainstream_operator.pods import inside
 from mainstream_operator.profiling import Profile, next_task
-from mainstream_operator.selectors import selects
 from mainstream_operator.settings import Settings
 from mainstream_operator.values import AppState, Finding, Plain
 
@@ -119,7 +118,7 @@ def schedule(
     assembled = assemble(
         edge_node,
         planned,
-        costs={digest: scaled(costs, cost_scale) for digest, costs in profile.costs.items()},
+        costs={digest: costs.scaled(cost_scale) for digest, costs in profile.costs.items()},
         ingest=profile.ingest,
     )
     digest = input_digest(assembled.problem, edge_node.spec.objective, "Mainstream")
@@ -139,19 +138,6 @@ def schedule(
         decided,
         plan=plan if admitted else None,
         input_digest=digest,
-    )
-
-
-def scaled(costs: LayerCosts, factor: float) -> LayerCosts:
-    """The costs on a box that is slower by that factor (decision 8)."""
-    if factor == 1.0:
-        return costs
-    return costs.model_copy(
-        update={
-            "segment_seconds": tuple(seconds * factor for seconds in costs.segment_seconds),
-            "branch_seconds": tuple(seconds * factor for seconds in costs.branch_seconds),
-            "whole_seconds": costs.whole_seconds * factor,
-        }
     )
 
 

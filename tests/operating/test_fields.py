@@ -14,12 +14,12 @@ import pytest
 from mainstream.documents import canonical_json
 from mainstream.resources.app import MainstreamApp
 from mainstream.resources.edgenode import EdgeNode
+from mainstream.resources.selectors import selects
 from mainstream.scheduling.exact.search import Limits
 from mainstream_operator.cluster import host_name
 from mainstream_operator.jobs import training_hash
 from mainstream_operator.runners import runner_objects
 from mainstream_operator.scheduling import schedule
-from mainstream_operator.selectors import selects
 
 from .conftest import app, edge_node, identity, package, profile, settings, state
 
