@@ -42,7 +42,8 @@ class LiteRT:
         """See ``Engine.write``."""
         path = folder / GRAPH_FILE
         try:
-            path.write_bytes(joined.write(levels))
+            with path.open("wb") as file:
+                file.writelines(joined.parts(levels))
         except OSError as error:
             raise OperationError(f"cannot write the merged graph: {error.strerror}", where=path) from None
 

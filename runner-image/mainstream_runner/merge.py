@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 from mainstream.documents import sha256
 from mainstream.errors import PackageError
-from mainstream_runner.graph import Bytes, Graph, Level, Operator, Tensor, read, write
+from mainstream_runner.graph import Bytes, Graph, Level, Operator, Tensor, read
+from mainstream_runner.graph_file import write, write_outside
 from mainstream_runner.operators import Shape
 
 
@@ -69,6 +70,13 @@ class Joined:
 
         Signature and subgraph n are ``levels[n]``. Buffers that none of them needs are left out.
         """
+        return write(*self._part(levels))
+
+    def parts(self, levels: Sequence[int]) -> list[bytes | bytearray | memoryview]:
+        """The same for LiteRT as parts of a file: weights as they are, behind the flatbuffer."""
+        return write_outside(*self._part(levels))
+
+    def _part(self, levels: Sequence[int]) -> tuple[Graph, list[Level]]:
         most = max(levels)
         last = self._levels[most - 1]
         graph = Graph(
@@ -78,7 +86,7 @@ class Joined:
             input=0,
             output=last.outputs[-1],
         )
-        return write(graph, [self._levels[apps - 1] for apps in levels])
+        return graph, [self._levels[apps - 1] for apps in levels]
 
     def _start(self, first: Graph) -> int:
         self._tensors.append(first.tensors[first.input])

@@ -10,7 +10,8 @@ from math import prod
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from mainstream_runner.graph import Graph, Level, Operator, Tensor, write
+from mainstream_runner.graph import Graph, Level, Operator, Tensor
+from mainstream_runner.graph_file import write
 from mainstream_runner.merge import chain
 
 
