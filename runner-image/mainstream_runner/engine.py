@@ -3,7 +3,8 @@
 An engine's models each have a fixed number of threads and are not called at the same time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -16,6 +17,9 @@ Pixels = NDArray[np.float32]
 """``(1, height, width, channels)`` float32: a network's input."""
 
 Output = NDArray[np.float32]
+
+Turn = Callable[[], AbstractContextManager[object]]
+"""Makes a block in which the engine may be used: one that is busy with frames is left alone meanwhile."""
 
 
 class Model(Protocol):
@@ -49,9 +53,12 @@ class Engine(Protocol):
         """
         ...
 
-    def open(self, folder: Path, *, levels: int, input_shape: Sequence[int], threads: int) -> Model:
-        """Load what was written and run each level once; all share their weights. ``folder`` must outlive the model.
+    def open(
+        self, folder: Path, *, levels: int, input_shape: Sequence[int], threads: int, turn: Turn = nullcontext
+    ) -> Model:
+        """Load what was written (its first ``levels``) and run each level once, within a ``turn`` of its own.
 
+        All levels share their weights where the engine can do that. ``folder`` must outlive the model.
         ``PackageError`` if the engine refuses the graph.
         """
         ...

@@ -42,7 +42,7 @@ def write_outside(graph: Graph, levels: Sequence[Level]) -> list[bytes | bytearr
         table = model.Buffers(place)._tab  # noqa: SLF001 - where a number stands is known only now, and it has its room
         struct.pack_into("<Q", head, table.Pos + table.Offset(_OFFSET_FIELD), end)
         padding = bytes(-len(data) % OUTSIDE_ALIGNMENT)
-        parts += [memoryview(data), padding]
+        parts += [data.data, padding]
         end += len(data) + len(padding)
     return parts
 

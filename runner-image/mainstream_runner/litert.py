@@ -9,7 +9,7 @@ import atexit
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +19,7 @@ import numpy as np
 
 from mainstream.errors import OperationError, PackageError
 from mainstream_runner import litert_runtime
-from mainstream_runner.engine import Output, Pixels
+from mainstream_runner.engine import Output, Pixels, Turn
 from mainstream_runner.litert_runtime import CompiledGraph, LiteRTError
 from mainstream_runner.merge import Joined
 
@@ -47,7 +47,9 @@ class LiteRT:
         except OSError as error:
             raise OperationError(f"cannot write the merged graph: {error.strerror}", where=path) from None
 
-    def open(self, folder: Path, *, levels: int, input_shape: Sequence[int], threads: int) -> "LiteRTModel":
+    def open(
+        self, folder: Path, *, levels: int, input_shape: Sequence[int], threads: int, turn: Turn = nullcontext
+    ) -> "LiteRTModel":
         """See ``Engine.open``. The first time it packs the weights into a file beside the graph; later ones map that."""
         with _quiet() as said:
             try:
@@ -57,7 +59,8 @@ class LiteRT:
         model = LiteRTModel(compiled)
         try:
             for level in range(levels):  # memory is allocated by the first run, which may fail
-                model.run(np.zeros(input_shape, np.float32), level)
+                with turn():
+                    model.run(np.zeros(input_shape, np.float32), level)
         except (LiteRTError, ValueError) as error:
             model.close()
             raise self._refused(error, "it was loaded, but does not run") from None

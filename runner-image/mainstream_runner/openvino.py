@@ -5,6 +5,7 @@ It knows no subgraphs that share weights, so each level is a file and a compiled
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ import numpy as np
 import openvino as ov
 
 from mainstream.errors import OperationError, PackageError
-from mainstream_runner.engine import Output, Pixels
+from mainstream_runner.engine import Output, Pixels, Turn
 from mainstream_runner.merge import Joined
 
 
@@ -38,7 +39,9 @@ class OpenVINO:
             except OSError as error:
                 raise OperationError(f"cannot write the merged graph: {error.strerror}", where=path) from None
 
-    def open(self, folder: Path, *, levels: int, input_shape: Sequence[int], threads: int) -> "OpenVINOModel":
+    def open(
+        self, folder: Path, *, levels: int, input_shape: Sequence[int], threads: int, turn: Turn = nullcontext
+    ) -> "OpenVINOModel":
         """See ``Engine.open``."""
         settings = {
             "INFERENCE_PRECISION_HINT": "f32",
@@ -53,7 +56,8 @@ class OpenVINO:
             ]
             model = OpenVINOModel(compiled, tuple(input_shape))
             for level in range(levels):
-                model.run(np.zeros(tuple(input_shape), np.float32), level)
+                with turn():
+                    model.run(np.zeros(tuple(input_shape), np.float32), level)
         except RuntimeError as error:
             problem = str(error).strip().splitlines()[-1]
             raise PackageError(f"OpenVINO {self.version} refuses the merged graph: {problem}") from None
