@@ -76,13 +76,18 @@ class Workload:
         real_time: bool = False,
         fps: Fraction = FPS,
         threshold: int = 9,
+        newcomer: tuple[str, Fraction | int] | None = None,
     ) -> Schedule:
-        """Apps of (branchpoint, rate) on each of the streams. Not ``shared``: each app has a stem of its own."""
+        """Apps of (branchpoint, rate) on each of the streams, and a newcomer on the first.
+
+        Not ``shared``: each app has a stem of its own.
+        """
         source = Source(file=File(path=str(self.video(fps=fps)), loop=loop, real_time=real_time))
         names = [f"camera-{number}" for number in range(streams)]
         stems, scheduled = [], []
         for stream in names:
-            groups = [list(enumerate(apps))] if shared else [[item] for item in enumerate(apps)]
+            here = [*apps, newcomer] if newcomer is not None and stream == names[0] else apps
+            groups = [list(enumerate(here))] if shared else [[item] for item in enumerate(here)]
             for group in groups:
                 name = f"{stream}/full/base" if shared else f"{stream}/full/base/default/app-{group[0][0]}"
                 mine = [
