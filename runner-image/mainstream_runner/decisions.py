@@ -96,11 +96,12 @@ class Decisions:
 
     def decide(self, item: Prepared, stem: StemPlan, outputs: Sequence[Output], *, now: Fraction, late: bool) -> None:
         """A frame's looks, fastest app first: ``outputs`` are those of the first few."""
+        latency = float(now - item.at)
         for app, probabilities in zip(stem.apps, outputs, strict=False):
             run = self.apps.get(app.app)
             if run is None:  # it left while the frame was on its way
                 continue
-            run.saw(float(now - item.at), late=late)
+            run.saw(latency, late=late)
             look = item.loaded.verdicts[app.app].look(probabilities, item.index, item.seconds)
             for detection in run.voting.look(look):
                 run.events += detection.reason is None
