@@ -15,8 +15,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn, TextIO
 
-NICENESS = 10
-"""Much lower than the streams' and the engine's priority; but 19 would take twice as long on a box that is nearly full."""
+from mainstream_runner.priority import PREPARER_NICENESS
+
 SCHEDULE_FILE = "schedule.json"
 WORK_FILE = "work.json"
 
@@ -98,6 +98,6 @@ def serve(folders: TextIO, answers: TextIO) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(NICENESS)
+    os.nice(PREPARER_NICENESS)
     _import_all()
     serve(sys.stdin, sys.stdout)
