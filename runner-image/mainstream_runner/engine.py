@@ -54,9 +54,16 @@ class Engine(Protocol):
         ...
 
     def open(
-        self, folder: Path, *, levels: int, input_shape: Sequence[int], threads: int, turn: Turn = nullcontext
+        self,
+        folder: Path,
+        *,
+        levels: int,
+        input_shape: Sequence[int],
+        threads: int,
+        runs: int | None = None,
+        turn: Turn = nullcontext,
     ) -> Model:
-        """Load what was written (its first ``levels``) and run each level once, within a ``turn`` of its own.
+        """Load what was written and run the first ``runs`` levels once (None: all), each within a ``turn`` of its own.
 
         All levels share their weights where the engine can do that. ``folder`` must outlive the model.
         ``PackageError`` if the engine refuses the graph.

@@ -86,6 +86,7 @@ class Exchange:
         self._scratch = scratch
         self._stop = stop
         self._preparer = Preparer(stop)
+        self._sizes: dict[str, int] = {}
         self._coming = coming
         self._taken = taken
         self._refused = refused
@@ -162,7 +163,7 @@ class Exchange:
                 remedy="Start a runner for it.",
             )
         self._blobs.fetch(schedule)
-        check_memory(schedule, self._blobs.size, also=[running])
+        check_memory(schedule, self._size, also=[running])
         with ExitStack() as undo:
             sources = self._sources(schedule, undo)
             engines = self._engines(schedule, undo)
@@ -181,6 +182,15 @@ class Exchange:
         if self._last_good is not None:
             with suppress(OperationError):  # a full disk is no reason not to run it
                 write_whole(self._last_good, schedule.to_json())
+
+    def _size(self, digest: str) -> int:
+        """Of a blob, asked for once: while streams are decoded each question to the system may wait for their threads."""
+        if digest not in self._sizes:
+            size = self._blobs.size(digest)
+            if not size:
+                return 0
+            self._sizes[digest] = size
+        return self._sizes[digest]
 
     def _sources(self, schedule: Schedule, undo: ExitStack) -> Mapping[str, FrameSource]:
         known = [plan.stream for plan in self._newest.plans]

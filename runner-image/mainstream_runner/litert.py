@@ -48,7 +48,14 @@ class LiteRT:
             raise OperationError(f"cannot write the merged graph: {error.strerror}", where=path) from None
 
     def open(
-        self, folder: Path, *, levels: int, input_shape: Sequence[int], threads: int, turn: Turn = nullcontext
+        self,
+        folder: Path,
+        *,
+        levels: int,
+        input_shape: Sequence[int],
+        threads: int,
+        runs: int | None = None,
+        turn: Turn = nullcontext,
     ) -> "LiteRTModel":
         """See ``Engine.open``. The first time it packs the weights into a file beside the graph; later ones map that."""
         with _quiet() as said:
@@ -58,7 +65,9 @@ class LiteRT:
                 raise self._refused(error, said()) from None
         model = LiteRTModel(compiled)
         try:
-            for level in range(levels):  # memory is allocated by the first run, which may fail
+            for level in range(
+                levels if runs is None else runs
+            ):  # memory is allocated by the first run, which may fail
                 with turn():
                     model.run(np.zeros(input_shape, np.float32), level)
         except (LiteRTError, ValueError) as error:

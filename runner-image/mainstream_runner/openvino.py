@@ -40,7 +40,14 @@ class OpenVINO:
                 raise OperationError(f"cannot write the merged graph: {error.strerror}", where=path) from None
 
     def open(
-        self, folder: Path, *, levels: int, input_shape: Sequence[int], threads: int, turn: Turn = nullcontext
+        self,
+        folder: Path,
+        *,
+        levels: int,
+        input_shape: Sequence[int],
+        threads: int,
+        runs: int | None = None,
+        turn: Turn = nullcontext,
     ) -> "OpenVINOModel":
         """See ``Engine.open``."""
         settings = {
@@ -55,7 +62,7 @@ class OpenVINO:
                 self._core.compile_model(str(folder / _graph_file(level)), "CPU", settings) for level in range(levels)
             ]
             model = OpenVINOModel(compiled, tuple(input_shape))
-            for level in range(levels):
+            for level in range(levels if runs is None else runs):
                 with turn():
                     model.run(np.zeros(tuple(input_shape), np.float32), level)
         except RuntimeError as error:

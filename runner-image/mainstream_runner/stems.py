@@ -109,19 +109,29 @@ def load_stem(
 def prepare_stem(stem: Stem, apps: Sequence[ScheduledApp], *, read: ReadBlob, engine: Engine, folder: Path) -> None:
     """Join, pack the weights and check, for another process to open. Errors as ``load_stem``.
 
-    One thread, so as not to be in the way; the fullest level only, because it holds all that the others do.
+    One thread, so as not to be in the way; only the fullest level runs, because it holds all that the others do.
     """
     joined = _join(stem, apps, read)
     engine.write(joined, levels=_levels(apps), folder=folder)
-    _check_numbers(engine.open(folder, levels=1, input_shape=joined.input_shape, threads=1), joined, apps)
+    model = engine.open(folder, levels=len(_levels(apps)), input_shape=joined.input_shape, threads=1, runs=0)
+    _check_numbers(model, joined, apps)
 
 
 def open_prepared(
     stem: Stem, apps: Sequence[ScheduledApp], *, engine: Engine, threads: int, folder: Path, turn: Turn
 ) -> StemExecutor:
-    """Load what another process made with ``prepare_stem``. Each level is run once, within a ``turn`` of its own."""
-    levels = len(_levels(apps))
-    model = engine.open(folder, levels=levels, input_shape=(1, *stem.input_shape), threads=threads, turn=turn)
+    """Load what another process made with ``prepare_stem``, and run the fullest level once, within a ``turn``.
+
+    The others' first frames take some milliseconds more than later ones: less than running all would take from the frames now.
+    """
+    model = engine.open(
+        folder,
+        levels=len(_levels(apps)),
+        input_shape=(1, *stem.input_shape),
+        threads=threads,
+        runs=1,
+        turn=turn,
+    )
     return StemExecutor(apps, model, folder)
 
 
