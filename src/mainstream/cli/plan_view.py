@@ -14,6 +14,7 @@ from mainstream.memory import mebibytes
 from mainstream.schedule import Schedule, ScheduledApp, Stem, StemSegment
 from mainstream.scheduling.caveats import caveats, needed_for_all, needed_utilization, rejected
 from mainstream.scheduling.decide import Plan
+from mainstream.scheduling.explain import branch_text
 from mainstream.scheduling.planning import one_per_cent
 from mainstream.scheduling.summary import plain_plan
 
@@ -58,7 +59,7 @@ def _apps(plan: Plan, title: str) -> Table:
         table.add_row(
             app["app"],
             app["stream"] if app["view"] == "full" else f"{app['stream']}/{app['view']}",
-            app["branchpoint"],
+            branch_text(app["branchpoint"], app["precision"]),
             app["fps"],
             str(app["votes"]),
             f"0.{app['threshold']}",
@@ -160,7 +161,10 @@ def _hang(node: Tree, apps: Sequence[ScheduledApp]) -> None:
     for app in apps:
         votes = "1 vote" if app.votes == 1 else f"{app.votes} votes"
         milliseconds = app.planned_seconds * 1000
-        node.add(f"[bold]{app.app}[/bold]  {_rate(app.fps)}, {votes}, {milliseconds:.2f} ms, F1 {app.expected_f1:.2f}")
+        branch = "" if app.precision == "f32" else f"{app.precision}, "
+        node.add(
+            f"[bold]{app.app}[/bold]  {branch}{_rate(app.fps)}, {votes}, {milliseconds:.2f} ms, F1 {app.expected_f1:.2f}"
+        )
 
 
 def _rate(fps: Fraction) -> str:
