@@ -91,8 +91,8 @@ class Features:
 
     def given(self, row: int) -> NDArray[np.float32] | NDArray[np.int8]:
         """``(1, *shape)`` of the frame as it is: what an exported branch takes."""
-        one = np.asarray(self.kept[0, row : row + 1])
-        return one.astype(np.int8 if self.border is not None else np.float32)
+        one = self.kept[0, row : row + 1]
+        return np.asarray(one, np.int8) if self.border is not None else np.asarray(one, np.float32)
 
 
 class FeatureCache:
