@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from mainstream.basednn import INPUT, BaseDnn, BaseDnnConfig
 from mainstream.errors import PackageError
-from mainstream.packages.mpackage import MPackageConfig
+from mainstream.packages.mpackage import Candidate, MPackageConfig
 
 OTHER_BASE = (
     "A branch fits only the base DNN that it was trained on, and the int8 base DNN of the same weights is another one: train "
@@ -29,7 +29,7 @@ def check_mpackage(config: MPackageConfig, *, where: str) -> None:
     _distinct("branchpoints", cuts, where=where)
     _distinct("classes", config.classes, where=where)
     _distinct("events", config.events, where=where)
-    _distinct("candidates", (f"{one.branchpoint} {one.precision}" for one in config.candidates), where=where)
+    _distinct("candidates", (_branch(one) for one in config.candidates), where=where)
     for event in config.events:
         if event not in config.classes:
             raise PackageError(f"events: {event!r} is none of the classes {_listed(config.classes)}", where=where)
@@ -53,6 +53,11 @@ def check_mpackage(config: MPackageConfig, *, where: str) -> None:
             f"segments: the chain goes on to {cuts[-1]!r}, but the deepest candidate branches at {cuts[deepest]!r}",
             where=where,
         )
+
+
+def _branch(candidate: Candidate) -> str:
+    """A cut has one candidate in each precision at most."""
+    return candidate.branchpoint if candidate.precision == "f32" else f"{candidate.branchpoint} in {candidate.precision}"
 
 
 def check_stem(config: MPackageConfig, base: BaseDnn, *, where: str) -> None:
