@@ -1,6 +1,7 @@
 """int8 base DNNs: quantised as a whole and cut in the graph, so that the chain is the network, bit by bit."""
 
 import json
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,8 @@ def test_the_chain_is_the_uncut_int8_network_bit_by_bit(
     converter.representative_dataset = lambda: ([picture] for picture in pictures)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_output_type = tf.int8
-    whole = converter.convert()
+    with warnings.catch_warnings(action="ignore", category=UserWarning):
+        whole = converter.convert()
     chain = Chain(tiny_int8_segments)
     noise = np.random.default_rng(0).uniform(-1, 1, (3, *pictures[0].shape)).astype(np.float32)
     for given in (*pictures[::8], *noise):

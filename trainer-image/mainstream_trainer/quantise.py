@@ -5,6 +5,7 @@ takes on the calibration samples. Inputs and outputs of a network's chain are f3
 features as its stem gives them, int8, and gives f32 probabilities.
 """
 
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -114,7 +115,8 @@ def _parameters(border: Border) -> Any:
 def _converted(model: Any, samples: Callable[[], Samples]) -> bytes:
     tf = tensorflow()
     graph = tf.function(lambda values: model(values, training=False))
-    with silenced():
+    # The converter asks for "statistics for quantized inputs", which belong to a way of quantising that it no longer has.
+    with silenced(), warnings.catch_warnings(action="ignore", category=UserWarning):
         traced = graph.get_concrete_function(tf.TensorSpec((1, *model.input_shape[1:]), tf.float32))
         converter = tf.lite.TFLiteConverter.from_concrete_functions([traced])
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
