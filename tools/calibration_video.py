@@ -7,6 +7,7 @@ cameras show later stays unseen). A video and not a folder of JPEGs, because eve
 with them the same base DNN.
 """
 
+# ruff: noqa: INP001 - a script
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import islice
