@@ -93,9 +93,7 @@ def main() -> int:
     ]
     rows: list[int8_events.Row] = []
     if given.events:
-        rows = int8_events.events(
-            given.directory, seeds=given.seeds, streams=given.streams, apps=given.apps, frames=given.frames
-        )
+        rows = int8_events.events(given)
         int8_events.show(rows)
         goals += event_goals(rows)
     tell(seconds | training, goals, threads=given.threads, seconds_in_all=time.monotonic() - started)

@@ -129,15 +129,21 @@ def show(rows: list[Row]) -> None:
     Console(width=120).print(table)
 
 
-def events(directory: Path, *, seeds: list[int], streams: int, apps: list[str], frames: int) -> list[Row]:
-    """All seeds."""
+def events(given: argparse.Namespace) -> list[Row]:
+    """All seeds, by the options of ``arguments``."""
     rows: list[Row] = []
     profiled: Path | None = None
-    for seed in seeds:
-        root = directory.resolve() / f"seed-{seed}"
+    for seed in given.seeds:
+        root = given.directory.resolve() / f"seed-{seed}"
         root.mkdir(parents=True, exist_ok=True)
-        settings = replace(DEMO, seed=seed, streams=DEMO.streams[:streams], test_frames=frames)
-        rows += run_seed(root, settings, apps, profiled)
+        settings = replace(
+            DEMO,
+            seed=seed,
+            streams=DEMO.streams[: given.streams],
+            test_frames=given.frames,
+            branchpoints=tuple(given.branchpoints),
+        )
+        rows += run_seed(root, settings, given.apps, profiled)
         profiled = profiled or root
     return rows
 
@@ -147,6 +153,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13])
     parser.add_argument("--streams", type=int, default=3)
     parser.add_argument("--apps", nargs="+", default=["apple", "orange", "broccoli"])
+    parser.add_argument("--branchpoints", nargs="+", default=[*DEMO.branchpoints])
     parser.add_argument("--frames", type=int, default=2400, help="of each test stream")
     parser.add_argument("--directory", type=Path, default=Path("build/int8"))
 
@@ -155,7 +162,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments(parser)
     given = parser.parse_args()
-    rows = events(given.directory, seeds=given.seeds, streams=given.streams, apps=given.apps, frames=given.frames)
+    rows = events(given)
     show(rows)
     plain = [{name: getattr(row, name) for name in Row.__slots__} for row in rows]
     (given.directory / "events.json").write_text(json.dumps(plain, indent=1) + "\n")
