@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 
 from mainstream.basednn import BaseDnn, Precision
 from mainstream.documents import canonical_json, sha256
-from mainstream.errors import InputError, PackageError
+from mainstream.errors import PackageError
 from mainstream.events import EventProfile, measured_profile
 from mainstream.packages.artifacts import read_mpackage, write_mpackage
-from mainstream.packages.files import write_whole
 from mainstream.packages.folder import StoreFolder
 from mainstream.packages.modelset import model_set
 from mainstream.packages.mpackage import Candidate, MPackage, MPackageConfig
@@ -30,6 +29,7 @@ from mainstream_trainer.dataset import Dataset
 from mainstream_trainer.examples import Fold, folds, merged
 from mainstream_trainer.features import FeatureCache, Features, Frames, select_frames
 from mainstream_trainer.finetune import Trained, branch_model, finetune
+from mainstream_trainer.finished import candidate_name, keep, kept
 from mainstream_trainer.measure import Accuracy, Scored, measure, score
 from mainstream_trainer.quantise import float_branch, quantised_branch
 from mainstream_trainer.tflite import export_tflite
@@ -189,40 +189,6 @@ def package_config(task: Task, chosen: Sequence[Candidate], parts: Sequence[Fold
 def working_folder(task: Task, store: StoreFolder) -> Path:
     """Where finished candidates of this very training are kept until all are."""
     return store.training / task.hash.removeprefix("sha256:")
-
-
-def keep(working: Path, finished: Sequence[tuple[Candidate, bytes]]) -> None:
-    """Keep a cut's finished candidates; what says that one is there is written last."""
-    for candidate, branch in finished:
-        name = candidate_name(candidate.branchpoint, candidate.precision)
-        write_whole(working / f"{name}.tflite", branch)
-        write_whole(working / f"{name}.json", candidate.canonical())
-
-
-def kept(working: Path, branchpoint: str, precisions: Sequence[Precision]) -> list[tuple[Candidate, bytes]] | None:
-    """A cut's candidates, if a run before has finished them in all of the precisions."""
-    found = [_kept(working, branchpoint, precision) for precision in precisions]
-    there = [one for one in found if one is not None]
-    return there if len(there) == len(found) else None
-
-
-def candidate_name(branchpoint: str, precision: Precision) -> str:
-    """``conv_pw_9``, and for an int8 branch ``conv_pw_9-int8``."""
-    return branchpoint if precision == "f32" else f"{branchpoint}-{precision}"
-
-
-def _kept(working: Path, branchpoint: str, precision: Precision) -> tuple[Candidate, bytes] | None:
-    """A candidate that a run before has finished; anything half-written or damaged counts as not there."""
-    name = candidate_name(branchpoint, precision)
-    document, graph = working / f"{name}.json", working / f"{name}.tflite"
-    if not document.is_file() or not graph.is_file():
-        return None
-    try:
-        candidate = Candidate.parse(document.read_bytes(), where=document)
-    except InputError:
-        return None
-    data = graph.read_bytes()
-    return (candidate, data) if sha256(data) == candidate.branch_digest else None
 
 
 def _candidates(
