@@ -1,5 +1,6 @@
 """``/metrics`` and ``/readyz``, on a port of their own; liveness is kopf's (``shell``)."""
 
+import contextlib
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -36,7 +37,8 @@ def serve(registry: CollectorRegistry, ready: Ready, *, host: str, port: int) ->
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            with contextlib.suppress(ConnectionError):  # who asked did not wait for the answer
+                self.wfile.write(body)
 
     server = ThreadingHTTPServer((host, port), Handler)
     server.daemon_threads = True

@@ -88,7 +88,7 @@ def train_job(
     if training is None:
         raise ValueError(f"Expected an app that asks for training, got {app.key}")
     mark = training_hash(app, base_reference, crop, settings.images.trainer)
-    mounts = pods.scratch("1Gi") + pods.work("20Gi") + pods.registry_access(settings)
+    mounts = pods.scratch() + pods.work("20Gi") + pods.registry_access(settings)
     dataset = training.dataset.uri
     if dataset.startswith(PVC):
         claim, _, path = dataset.removeprefix(PVC).partition("/")
@@ -138,7 +138,7 @@ def profile_job(edge_node: EdgeNode, uid: str, host: str, task: ProfileTask, set
     name = edge_node.metadata.name
     streams = [one.stream for one in task.streams]
     task = replace_sources(task)
-    mounts = pods.scratch() + pods.work("4Gi") + pods.stream_files(streams)
+    mounts = pods.scratch("4Gi") + pods.work("4Gi") + pods.stream_files(streams)
     mounts += pods.registry_access(settings, secret=runner_name(name))
     mounts += pods.mount("secrets", SECRETS_FOLDER, {"secret": {"secretName": runner_name(name), "optional": True}})
     job = _job(

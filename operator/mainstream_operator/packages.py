@@ -84,7 +84,8 @@ class PackageReader:
 
     def close(self) -> None:
         """Stop reading."""
-        self._stop.set()
+        with self._lock:
+            self._stop.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def package(self, reference: str, values: Values | None, who: Hashable) -> PackageInUse | Wait | None:
@@ -129,6 +130,8 @@ class PackageReader:
             answer = self._answers.setdefault(asked, _Answer())
             answer.used = now
             if answer.value is not None and now < answer.until:
+                return answer.value
+            if self._stop.is_set():
                 return answer.value
             if not answer.reading and now >= self._away.get(place.registry, (0, 0.0))[1]:
                 answer.reading = True

@@ -54,8 +54,8 @@ def mount(name: str, path: str, volume: Plain, *, read_only: bool = True) -> Mou
     return Mounts(volumes=({"name": name, **volume},), mounts=(at,))
 
 
-def scratch(size: str = "64Mi") -> Mounts:
-    """A writable ``/tmp``: the root is read-only."""
+def scratch(size: str = "2Gi") -> Mounts:
+    """A writable ``/tmp``: the root is read-only. Who writes more is evicted: a profile's merged graphs are some 100 MB."""
     return mount("tmp", "/tmp", {"emptyDir": {"sizeLimit": size}}, read_only=False)  # noqa: S108 - in the pod
 
 

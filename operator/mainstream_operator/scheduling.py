@@ -150,6 +150,8 @@ def scaled(costs: LayerCosts, factor: float) -> LayerCosts:
         update={
             "segment_seconds": tuple(seconds * factor for seconds in costs.segment_seconds),
             "branch_seconds": tuple(seconds * factor for seconds in costs.branch_seconds),
+            "int8_branch_seconds": costs.int8_branch_seconds
+            and tuple(seconds * factor for seconds in costs.int8_branch_seconds),
             "whole_seconds": costs.whole_seconds * factor,
         }
     )
@@ -166,6 +168,7 @@ def previous_assignments(status: Plain) -> dict[str, Assignment]:
     for one in (status.get("schedule") or {}).get("apps") or ():
         app = f"{one.get('namespace')}/{one.get('name')}"
         plain = {name: one.get(name) for name in ("branchpoint", "fps", "votes", "threshold", "expectedF1")}
+        plain["precision"] = one.get("precision", "f32")
         try:
             found[app] = Assignment.from_plain({"app": app, **plain}, where=app)
         except InputError:

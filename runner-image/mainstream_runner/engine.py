@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mainstream.errors import InputError
 from mainstream_runner.merge import Joined
 
 Pixels = NDArray[np.float32]
@@ -69,6 +70,15 @@ class Engine(Protocol):
         ``PackageError`` if the engine refuses the graph.
         """
         ...
+
+
+def check_precision(engine: Literal["LiteRT", "OpenVINO"], *, quantised: bool) -> None:
+    """``InputError`` for int8 graphs on OpenVINO."""
+    if quantised and engine == "OpenVINO":
+        raise InputError(
+            "engine: OpenVINO computes other numbers with int8 base DNNs than those that accuracies were measured with",
+            remedy="Set the EdgeNode's spec.runtime.engine to Auto or LiteRT, or use the f32 base DNN.",
+        )
 
 
 def load(engine: Engine, joined: Joined, *, levels: Sequence[int], threads: int, folder: Path) -> Model:

@@ -9,6 +9,8 @@ and an engine keeps their weights once.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ai_edge_litert import schema_py_generated as schema
+
 from mainstream.documents import sha256
 from mainstream.errors import PackageError
 from mainstream_runner.graph import Bytes, Graph, Level, Operator, Tensor, read
@@ -61,6 +63,11 @@ class Joined:
         return self._tensors[0].shape
 
     @property
+    def quantised(self) -> bool:
+        """Whether any of it is computed in int8."""
+        return any(tensor.type == schema.TensorType.INT8 for tensor in self._tensors)
+
+    @property
     def output_shapes(self) -> tuple[Shape, ...]:
         """Of each app's output, with its batch of one."""
         return tuple(self._tensors[place].shape for place in self._outputs)
@@ -99,7 +106,8 @@ class Joined:
             raise PackageError(
                 f"takes {_described(wanted)}, but what it hangs on gives {_described(given)}",
                 where=f"blob {sha256(data)}",
-                remedy="The package and the base DNN do not belong together: train the app again on this base DNN.",
+                remedy="The package and the base DNN do not belong together (a branch fits no other base DNN, not even that of "
+                "the same weights in another precision): train the app again on this base DNN.",
             )
         first_buffer = len(self._buffers)
         places = {piece.input: at, -1: -1}

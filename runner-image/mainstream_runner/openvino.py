@@ -1,7 +1,8 @@
 """OpenVINO as the engine: the same files as LiteRT, read by its TensorFlow Lite frontend.
 
 It knows no subgraphs that share weights, so each level is a file and a compiled model of its own: more memory for more levels
-(``docs/design/engine.md``). Computed in f32 whatever the processor has, since accuracies were measured so.
+(``docs/design/engine.md``). Computed in f32 whatever the processor has, since accuracies were measured so. int8 graphs it reads
+too, but computes other numbers (probabilities differ by up to 0.08, ``docs/design/int8.md``), so it refuses them.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ import numpy as np
 import openvino as ov
 
 from mainstream.errors import OperationError, PackageError
-from mainstream_runner.engine import Output, Pixels, Turn
+from mainstream_runner.engine import Output, Pixels, Turn, check_precision
 from mainstream_runner.merge import Joined
 
 
@@ -31,7 +32,8 @@ class OpenVINO:
         self._core = ov.Core()
 
     def write(self, joined: Joined, *, levels: Sequence[int], folder: Path) -> None:
-        """See ``Engine.write``."""
+        """See ``Engine.write``. ``InputError`` for int8 graphs."""
+        check_precision(self.name, quantised=joined.quantised)
         for place, level in enumerate(levels):
             path = folder / _graph_file(place)
             try:

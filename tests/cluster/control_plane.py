@@ -123,7 +123,7 @@ def _start_api_server(plane: ControlPlane, state: Path, *, address: str, port: i
         "--kubelet-preferred-address-types=InternalIP",
     )
     with plane.client() as client:
-        plane.processes.wait_until("kube-apiserver", lambda: _ready(client))
+        plane.processes.wait_until("kube-apiserver", lambda: _ready(client), seconds=400)
 
 
 def _start_controllers(plane: ControlPlane) -> None:
