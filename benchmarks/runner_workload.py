@@ -1,4 +1,4 @@
-"""What the runner's benchmarks run: MobileNet-224 with random weights, branches that nobody trained, 720p video.
+"""What the runner's benchmarks run: MobileNet with random weights (224 pixels), branches that nobody trained, 720p video.
 
 Made once in a folder and used again. A branch takes what a trained one takes: weights do not change the time.
 """
@@ -29,14 +29,25 @@ FPS = Fraction(15)
 class Workload:
     """A store with the base DNN, and schedules over it. ``costs`` gives planned seconds; without them they are 0."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, network: Sequence[str] = ()) -> None:
+        """``network`` are further options of ``mainstream base import``; a folder is made with one of them only."""
         self.folder = folder
         self.store = StoreFolder(folder / "store")
         folder.mkdir(parents=True, exist_ok=True)
         known = folder / "base.json"
         if not known.exists():
-            print("importing MobileNet-224 with random weights ...", flush=True)
-            importing = ["base", "import", "--architecture", "MobileNet", "--weights", "random", "--output", "json"]
+            print("importing MobileNet with random weights ...", flush=True)
+            importing = [
+                "base",
+                "import",
+                "--architecture",
+                "MobileNet",
+                "--weights",
+                "random",
+                *network,
+                "--output",
+                "json",
+            ]
             done = subprocess.run(
                 [MAINSTREAM, *importing, "--store", str(self.store.root)], stdout=subprocess.PIPE, check=True
             )

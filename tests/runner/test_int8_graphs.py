@@ -12,7 +12,8 @@ from mainstream.basednn import BaseDnn
 from mainstream.errors import InputError, PackageError
 from mainstream_runner.engine import load
 from mainstream_runner.floats import as_float
-from mainstream_runner.graph import Level, read, write
+from mainstream_runner.graph import Level, read
+from mainstream_runner.graph_file import write
 from mainstream_runner.litert import LiteRT
 from mainstream_runner.merge import Branch, Joined, chain
 from mainstream_runner.profiler import profile_layers
