@@ -1,4 +1,4 @@
-"""What the runner's benchmarks run: MobileNet-224 with random weights, branches that nobody trained, 720p video.
+"""What the runner's benchmarks run: MobileNet with random weights (224 pixels), branches that nobody trained, 720p video.
 
 Made once in a folder and used again. A branch takes what a trained one takes: weights do not change the time.
 """
@@ -29,14 +29,25 @@ FPS = Fraction(15)
 class Workload:
     """A store with the base DNN, and schedules over it. ``costs`` gives planned seconds; without them they are 0."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, network: Sequence[str] = ()) -> None:
+        """``network`` are further options of ``mainstream base import``; a folder is made with one of them only."""
         self.folder = folder
         self.store = StoreFolder(folder / "store")
         folder.mkdir(parents=True, exist_ok=True)
         known = folder / "base.json"
         if not known.exists():
-            print("importing MobileNet-224 with random weights ...", flush=True)
-            importing = ["base", "import", "--architecture", "MobileNet", "--weights", "random", "--output", "json"]
+            print("importing MobileNet with random weights ...", flush=True)
+            importing = [
+                "base",
+                "import",
+                "--architecture",
+                "MobileNet",
+                "--weights",
+                "random",
+                *network,
+                "--output",
+                "json",
+            ]
             done = subprocess.run(
                 [MAINSTREAM, *importing, "--store", str(self.store.root)], stdout=subprocess.PIPE, check=True
             )
@@ -76,13 +87,18 @@ class Workload:
         real_time: bool = False,
         fps: Fraction = FPS,
         threshold: int = 9,
+        newcomer: tuple[str, Fraction | int] | None = None,
     ) -> Schedule:
-        """Apps of (branchpoint, rate) on each of the streams. Not ``shared``: each app has a stem of its own."""
+        """Apps of (branchpoint, rate) on each of the streams, and a newcomer on the first.
+
+        Not ``shared``: each app has a stem of its own.
+        """
         source = Source(file=File(path=str(self.video(fps=fps)), loop=loop, real_time=real_time))
         names = [f"camera-{number}" for number in range(streams)]
         stems, scheduled = [], []
         for stream in names:
-            groups = [list(enumerate(apps))] if shared else [[item] for item in enumerate(apps)]
+            here = [*apps, newcomer] if newcomer is not None and stream == names[0] else apps
+            groups = [list(enumerate(here))] if shared else [[item] for item in enumerate(here)]
             for group in groups:
                 name = f"{stream}/full/base" if shared else f"{stream}/full/base/default/app-{group[0][0]}"
                 mine = [

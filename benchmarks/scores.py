@@ -46,9 +46,10 @@ def everything(plan: Plan, assembled: Assembled, stream: str) -> Schedule:
     apps = [
         template.model_copy(
             update={
-                "app": f"{member.app.key}.{candidate.branchpoint}",
+                "app": _key(member.app.key, candidate.branchpoint, candidate.precision),
                 "stem": stem.name,
                 "branchpoint": candidate.branchpoint,
+                "precision": candidate.precision,
                 "depth": base.config.depth(candidate.branchpoint),
                 "branch_digest": candidate.branch_digest,
                 "fps": member.stream.capture_fps,
@@ -61,6 +62,10 @@ def everything(plan: Plan, assembled: Assembled, stream: str) -> Schedule:
     ]
     streams = tuple(item for item in plan.schedule.streams if item.name == stream)
     return plan.schedule.model_copy(update={"streams": streams, "stems": (stem,), "apps": tuple(apps)})
+
+
+def _key(app: str, branchpoint: str, precision: str) -> str:
+    return f"{app}.{branchpoint}" + ("" if precision == "f32" else f".{precision}")
 
 
 class Recorder:
@@ -92,9 +97,11 @@ class Nowhere:
             self.events.append(record["data"])
 
 
-def record(root: Path, plan: Plan, assembled: Assembled, stream: str) -> dict[str, np.ndarray]:
+def record(
+    root: Path, plan: Plan, assembled: Assembled, stream: str, *, frames: int = TEST_FRAMES, kept_as: str = "scores"
+) -> dict[str, np.ndarray]:
     """Probabilities of every candidate on every frame, ``(frames, classes)`` each; kept in the folder."""
-    kept = root / f"scores-{stream}.npz"
+    kept = root / f"{kept_as}-{stream}.npz"
     if not kept.exists():
         schedule = everything(plan, assembled, stream)
         layout = StoreFolder(root / "store").layout
@@ -115,7 +122,7 @@ def record(root: Path, plan: Plan, assembled: Assembled, stream: str) -> dict[st
             ).run()
         outputs = next(iter(recorders.values())).outputs
         order = sorted(schedule.apps, key=lambda app: app.app)
-        assert len(outputs) == TEST_FRAMES, f"{len(outputs)} of {TEST_FRAMES} frames were analysed"
+        assert len(outputs) == frames, f"{len(outputs)} of {frames} frames were analysed"
         scores = {app.app: np.stack([frame[place] for frame in outputs]) for place, app in enumerate(order)}
         np.savez(kept, **{name.replace("/", "|"): array for name, array in scores.items()})
     with np.load(kept) as data:
@@ -149,7 +156,7 @@ class RecordedScores:
     """An engine that looks probabilities up; its "pixels" are a frame's number."""
 
     def __init__(self, apps: Sequence[ScheduledApp], scores: Mapping[str, np.ndarray]) -> None:
-        self._arrays = [scores[f"{app.app}.{app.branchpoint}"] for app in apps]
+        self._arrays = [scores[_key(app.app, app.branchpoint, app.precision)] for app in apps]
 
     def run(self, pixels: Any, due: int) -> Sequence[np.ndarray]:
         """Those of the first apps."""
@@ -159,12 +166,14 @@ class RecordedScores:
         """Nothing is open."""
 
 
-def replay(schedule: Schedule, scores: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, list[Interval]]:
+def replay(
+    schedule: Schedule, scores: Mapping[str, Mapping[str, np.ndarray]], *, frames: int = TEST_FRAMES
+) -> dict[str, list[Interval]]:
     """The events that the runner emits with the recorded probabilities: frames, by app."""
     sink = Nowhere()
     Pipeline(
         schedule,
-        sources={item.name: RecordedFrames(item.name, TEST_FRAMES, item.capture_fps) for item in schedule.streams},
+        sources={item.name: RecordedFrames(item.name, frames, item.capture_fps) for item in schedule.streams},
         engines={
             stem.name: RecordedScores(fastest_first(schedule, stem), scores[stem.stream]) for stem in schedule.stems
         },

@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -89,14 +90,15 @@ def our_turn(schedule: Schedule, stems: dict[str, TimedStem], turns: Turns) -> N
 
 
 class Chunk(FileSource):
-    """The first frames of a file."""
+    """The first frames of a file, decoded before the first is given.
+
+    So nothing is decoded beside an engine's calls, ours or a peer's, which would take longer by that: a plan accounts for
+    decoding by the cores that are left (``budget``), and would count it twice.
+    """
 
     def frames(self, wanted: Any = None) -> Any:
         """As ``FileSource``'s, so many of them."""
-        for number, frame in enumerate(super().frames(wanted)):
-            yield frame
-            if number + 1 == CHUNK:
-                return
+        yield from list(islice(super().frames(wanted), CHUNK))
 
 
 def peer_turn(video: Path, wanted: Any, run: Contender, turns: Turns) -> None:

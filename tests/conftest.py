@@ -47,6 +47,33 @@ def tiny_segments(tiny_store: StoreFolder, tiny_base: BaseDnn) -> list[bytes]:
 
 
 @pytest.fixture(scope="session")
+def tiny_int8_base(tiny_store: StoreFolder, tiny_base: BaseDnn) -> BaseDnn:
+    """The same network in int8, quantised with the pictures that ship; ``tiny_base`` is in the store too."""
+    from mainstream_trainer.basednn import import_base_dnn
+
+    def start(_description: str, _total: int) -> Callable[..., None]:
+        return lambda _steps=1: None
+
+    shape = tiny_base.config.input_shape
+    base, _ = import_base_dnn(
+        tiny_store.layout,
+        name="MobileNet",
+        alpha=0.25,
+        input_size=shape[0],
+        weights="random",
+        precision="int8",
+        start=start,
+    )
+    return base
+
+
+@pytest.fixture(scope="session")
+def tiny_int8_segments(tiny_store: StoreFolder, tiny_int8_base: BaseDnn) -> list[bytes]:
+    """The segments of ``tiny_int8_base`` as ``.tflite`` bytes, in order."""
+    return [tiny_store.layout.read_blob(segment.digest, limit=1 << 24) for segment in tiny_int8_base.config.segments]
+
+
+@pytest.fixture(scope="session")
 def make_schedule(tiny_base: BaseDnn) -> MakeSchedule:
     """Schedules of one stem over ``tiny_base``; each app is its depth, its rate and its branch's digest."""
 

@@ -154,6 +154,34 @@ class StepTime(Figures):
     seconds: float
 
 
+class BaseDnnResult(Figures):
+    """The applications on one base DNN under Mainstream: planned, run, evaluated. ``apps``: measured F1, mean over streams.
+
+    An application that is not admitted counts as 0.
+    """
+
+    predicted_f1: Unit
+    predicted_f1_at_a_quarter: Unit
+    """Of the budget; that one is not run."""
+    f1: Unit
+    f1_model: Unit
+    apps: dict[str, Unit]
+    planned_cost: float
+    measured_cost: float
+    looks: int
+    int8_branches: int
+    whole_milliseconds: float
+    segment_bytes: int
+
+
+class BothBaseDnns(Figures):
+    """The same applications on the f32 and on the int8 base DNN, at the same budget (per cent)."""
+
+    utilization: float
+    f32: BaseDnnResult
+    int8: BaseDnnResult
+
+
 class Report(Figures):
     schema_version: Literal[1] = 1
     machine: dict[str, str]
@@ -169,6 +197,7 @@ class Report(Figures):
     timeline: tuple[Lane, ...]
     pictures: tuple[Picture, ...]
     steps: tuple[StepTime, ...]
+    both_base_dnns: BothBaseDnns | None = None
 
     @property
     def total_seconds(self) -> float:

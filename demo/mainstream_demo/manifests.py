@@ -5,7 +5,9 @@ from typing import Any
 
 import yaml
 
+from mainstream.basednn import Precision
 from mainstream.documents import fraction_text
+from mainstream.packages.artifacts import mpackage_name
 from mainstream.resources.metadata import API_VERSION
 from mainstream_demo.settings import APPS, Settings
 
@@ -14,9 +16,9 @@ END_AFTER_SECONDS = "0.3"
 """Objects follow one another closely: by the default (two looks of the app) a slow app would take two for one."""
 
 
-def base_dnn(settings: Settings) -> str:
+def base_dnn(settings: Settings, precision: Precision = "f32") -> str:
     """The base DNN's name in the store."""
-    return f"base/mobilenet-1.0-{settings.input_size}"
+    return f"base/mobilenet-1.0-{settings.input_size}" + ("" if precision == "f32" else f"-{precision}")
 
 
 def edge_node(settings: Settings, *, data: str = "../data") -> str:
@@ -45,7 +47,7 @@ def edge_node(settings: Settings, *, data: str = "../data") -> str:
     )
 
 
-def applications(settings: Settings, stream: str, *, data: str = "../data") -> str:
+def applications(settings: Settings, stream: str, *, data: str = "../data", precision: Precision = "f32") -> str:
     """The applications of one stream. Those of the first are trained, the others use their M-Packages."""
     first = settings.streams[0]
     documents = []
@@ -58,14 +60,14 @@ def applications(settings: Settings, stream: str, *, data: str = "../data") -> s
         }
         if stream == first:
             spec["training"] = {
-                "baseDnn": {"reference": base_dnn(settings)},
+                "baseDnn": {"reference": base_dnn(settings, precision)},
                 "dataset": {"uri": f"{data}/training"},
                 "branchpoints": list(settings.branchpoints),
                 "epochs": settings.epochs,
                 "seed": settings.seed,
             }
         else:
-            spec["package"] = {"reference": f"mpackage/{first}/{name}"}
+            spec["package"] = {"reference": mpackage_name(first, name, precision)}
         documents.append(
             {
                 "apiVersion": API_VERSION,

@@ -26,6 +26,13 @@ def plan_all(manifests: Path, store: Path, utilizations: Sequence[float]) -> Pla
     }
 
 
+def plan_mainstream(manifests: Path, store: Path, utilizations: Sequence[float]) -> list[Plan]:
+    """Plan each budget under Mainstream."""
+    read = load(manifests)
+    assembled = prepare(read, StoreFolder(store), choose_edge_node(read))
+    return [decide(with_utilization(assembled, utilization), read) for utilization in utilizations]
+
+
 def budget_points(plans: Plans) -> tuple[BudgetPoint, ...]:
     """Predicted mean F1 of each policy at each budget; an app that does not fit counts as 0."""
     return tuple(

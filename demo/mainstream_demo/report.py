@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from string import Template
 
-from mainstream_demo import charts
+from mainstream_demo import charts, eightbit
 from mainstream_demo.belt import ASSETS
 from mainstream_demo.figures import BASELINES, NAMES, POLICIES, Report
 
@@ -46,6 +46,7 @@ def render(report: Report) -> str:
         machine=facts(report.machine),
         steps=steps_table(report),
         total=duration(report.total_seconds),
+        both_base_dnns=eightbit.section(report, table),
         error=f"{report.prediction_error:.3f}",
     )
 

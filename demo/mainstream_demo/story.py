@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.table import Table
 
 from mainstream.cli.output import Output
-from mainstream_demo import manifests, plans
+from mainstream_demo import eightbit, manifests, plans
 from mainstream_demo.belt import ASSETS
 from mainstream_demo.compose import compose
 from mainstream_demo.figures import NAMES, POLICIES, MeanResult, Report, over_streams
@@ -28,10 +28,10 @@ RULE = (
 )
 
 
-def tell(directory: Path, out: Output, *, fresh: bool, settings: Settings = DEMO) -> None:
-    """Do all that is not done yet and write the report; see the module."""
+def tell(directory: Path, out: Output, *, fresh: bool, int8: bool = False, settings: Settings = DEMO) -> None:
+    """Do all that is not done yet and write the report; see the module. ``int8``: the part of ``eightbit`` too."""
     place = enter(directory, fresh=fresh)
-    stamped = Stamped(place.stamps, STEPS, out.say)
+    stamped = Stamped(place.stamps, STEPS + (eightbit.STEPS if int8 else 0), out.say)
     for step in _preparations(place, settings, out):
         stamped.do(step)
     out.say(f"Choose a budget: plan {len(settings.utilizations)} of them under each of {len(POLICIES)} policies")
@@ -44,7 +44,13 @@ def tell(directory: Path, out: Output, *, fresh: bool, settings: Settings = DEMO
         out.say(f"  {point.utilization:4g} %: mean F1 {expected}{chosen}")
     for step in _decided(place, utilization):
         stamped.do(step)
+    if int8:
+        eightbit.write_manifests(place, settings)
+        for step in eightbit.steps(place, settings, utilization, _imported(settings), _step):
+            stamped.do(step)
     report = gather(place, settings, plans=planned, utilization=utilization, rule=RULE, done=stamped.done)
+    if int8:
+        report = report.model_copy(update={"both_base_dnns": eightbit.gather(place, settings, utilization)})
     write_text(place.root / "report.json", report.model_dump_json(by_alias=True, indent=1) + "\n")
     write_text(place.root / "report.html", render(report))
     out.results.print(summary(report))
@@ -54,8 +60,7 @@ def tell(directory: Path, out: Output, *, fresh: bool, settings: Settings = DEMO
 def _preparations(place: Place, settings: Settings, out: Output) -> list[Step]:
     """What comes before the budget is known."""
     name = manifests.base_dnn(settings)
-    network = ("--architecture", "MobileNet", "--alpha", "1.0", "--input-size", str(settings.input_size))
-    imported = ("base", "import", *network, "--weights", str(WEIGHTS), "--name", name, "--store", "store")
+    imported = (*_imported(settings), "--name", name, "--store", "store")
     return [
         Step(
             name="compose",
@@ -69,6 +74,12 @@ def _preparations(place: Place, settings: Settings, out: Output) -> list[Step]:
         _step(place, "train", "Train the first stream's applications", ("train", *FILES)),
         _step(place, "profile", "Profile layers and streams on this machine", ("profile", *FILES)),
     ]
+
+
+def _imported(settings: Settings) -> tuple[str, ...]:
+    """The words that import the demo's network."""
+    network = ("--architecture", "MobileNet", "--alpha", "1.0", "--input-size", str(settings.input_size))
+    return ("base", "import", *network, "--weights", str(WEIGHTS))
 
 
 def _decided(place: Place, utilization: float) -> list[Step]:
@@ -135,6 +146,10 @@ def summary(report: Report) -> Table:
         "engine time, planned / measured",
         *(f"{100 * run.planned_cost:.1f} / {100 * run.measured_cost:.1f} %" for run in runs),
     )
+    both = report.both_base_dnns
+    if both is not None:
+        int8 = f"{both.int8.predicted_f1:.2f} / {both.int8.f1_model:.2f}"
+        table.add_row("mean on the int8 base DNN", int8, "", "", style="bold")
     table.caption = f"{duration(report.total_seconds)} in all"
     return table
 

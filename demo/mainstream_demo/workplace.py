@@ -11,7 +11,8 @@ from mainstream_demo.figures import Policy
 from mainstream_demo.video import said, write_text
 
 MARKER = ".mainstream-demo"
-PARTS = ("data", "manifests", "store", "results", ".steps", "report.html", "report.json", MARKER)
+INT8_MANIFESTS = "manifests-int8"
+PARTS = ("data", "manifests", INT8_MANIFESTS, "store", "results", ".steps", "report.html", "report.json", MARKER)
 """What the demo makes in its directory; ``--fresh`` removes these and nothing else."""
 
 
@@ -25,6 +26,11 @@ class Place:
     def manifests(self) -> Path:
         """The manifests' folder."""
         return self.root / "manifests"
+
+    @property
+    def int8_manifests(self) -> Path:
+        """The folder of the manifests that name the int8 base DNN."""
+        return self.root / INT8_MANIFESTS
 
     @property
     def store(self) -> Path:

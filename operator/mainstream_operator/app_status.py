@@ -16,7 +16,7 @@ STALLED = frozenset(
     {
         "BaseDnnFailed", "TrainingFailed", "DatasetInvalid", "PackageInvalid", "PackageNotFound",
         "RegistryCredentialsMissing", "EdgeNodeNotFound", "StreamNotFound", "NamespaceNotAllowed", "EventProfileMissing",
-        "MinF1Unreachable", "RejectedByPriority", "Suspended", "SpecInvalid",
+        "MinF1Unreachable", "RejectedByPriority", "Suspended", "SpecInvalid", "EngineUnsuitable",
     }
 )  # fmt: skip
 """Reasons that go away only when somebody does something."""

@@ -197,6 +197,7 @@ def _schedule(decided: Scheduled) -> Plain:
             {
                 **_place(app.app),
                 "branchpoint": app.branchpoint,
+                "precision": app.precision,
                 "fps": fraction_text(app.fps),
                 "votes": app.votes,
                 "threshold": app.threshold,

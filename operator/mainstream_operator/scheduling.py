@@ -152,6 +152,7 @@ def previous_assignments(status: Plain) -> dict[str, Assignment]:
     for one in (status.get("schedule") or {}).get("apps") or ():
         app = f"{one.get('namespace')}/{one.get('name')}"
         plain = {name: one.get(name) for name in ("branchpoint", "fps", "votes", "threshold", "expectedF1")}
+        plain["precision"] = one.get("precision", "f32")
         try:
             found[app] = Assignment.from_plain({"app": app, **plain}, where=app)
         except InputError:

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from fractions import Fraction
 
 from mainstream.schedule import ScheduledApp
@@ -18,6 +18,9 @@ from mainstream_runner.plans import StemPlan
 from mainstream_runner.sinks.jsonl import Sink
 from mainstream_runner.snapshots import snapshot
 from mainstream_runner.voting import Detection, EndReason, EndRule, Voting, end_rule
+
+MOST_CLOCK_ERROR_SECONDS = 600.0
+"""A camera that is further off has no clock that anybody set (many count from their start, or from 1970)."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,6 +46,13 @@ class AppRun:
         self.latency_seconds += latency
         self.worst_latency = max(self.worst_latency, latency)
         self.latencies[bisect_left(LATENCY_BOUNDS_SECONDS, latency)] += 1
+
+
+def time_of_frame(arrival: datetime, taken: float | None) -> datetime:
+    """The camera's own time, seconds since 1970, if it says one and its clock can have been set; else the arrival's."""
+    if taken is None or abs(taken - arrival.timestamp()) > MOST_CLOCK_ERROR_SECONDS:
+        return arrival
+    return datetime.fromtimestamp(taken, UTC)
 
 
 def end_rule_of(app: ScheduledApp) -> EndRule:
@@ -86,19 +96,21 @@ class Decisions:
 
     def decide(self, item: Prepared, stem: StemPlan, outputs: Sequence[Output], *, now: Fraction, late: bool) -> None:
         """A frame's looks, fastest app first: ``outputs`` are those of the first few."""
+        latency = float(now - item.at)
         for app, probabilities in zip(stem.apps, outputs, strict=False):
             run = self.apps.get(app.app)
             if run is None:  # it left while the frame was on its way
                 continue
-            run.saw(float(now - item.at), late=late)
+            run.saw(latency, late=late)
             look = item.loaded.verdicts[app.app].look(probabilities, item.index, item.seconds)
             for detection in run.voting.look(look):
                 run.events += detection.reason is None
-                run.last_event = self._time_of(item.at)
+                time = time_of_frame(self._time_of(item.at), item.taken)
+                run.last_event = time
                 picture = None
                 if detection.reason is None and app.snapshots.enabled:
                     picture = snapshot(item.picture, stem.network_input.view, app.snapshots)
-                self._emit(run, detection, item.at, picture)
+                self._emit(run, detection, time, picture)
 
     def drop(self, item: Prepared, reason: DropReason) -> None:
         """Nobody saw the frame."""
@@ -118,10 +130,8 @@ class Decisions:
         self, run: AppRun, *, frame: int | None, seconds: Fraction | None, reason: EndReason, now: Fraction
     ) -> None:
         for detection in run.voting.close(frame=frame, seconds=seconds, reason=reason):
-            self._emit(run, detection, now, None)
+            self._emit(run, detection, self._time_of(now), None)
 
-    def _emit(self, run: AppRun, detection: Detection, at: Fraction, picture: Record | None) -> None:
-        record = self._records.event(
-            run.app, run.stream, detection, digest=self._digest, time=self._time_of(at), picture=picture
-        )
+    def _emit(self, run: AppRun, detection: Detection, time: datetime, picture: Record | None) -> None:
+        record = self._records.event(run.app, run.stream, detection, digest=self._digest, time=time, picture=picture)
         self._sink.write(record)

@@ -3,19 +3,24 @@
 An engine's models each have a fixed number of threads and are not called at the same time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mainstream.errors import InputError
 from mainstream_runner.merge import Joined
 
 Pixels = NDArray[np.float32]
 """``(1, height, width, channels)`` float32: a network's input."""
 
 Output = NDArray[np.float32]
+
+Turn = Callable[[], AbstractContextManager[object]]
+"""Makes a block in which the engine may be used: one that is busy with frames is left alone meanwhile."""
 
 
 class Model(Protocol):
@@ -49,12 +54,31 @@ class Engine(Protocol):
         """
         ...
 
-    def open(self, folder: Path, *, levels: int, input_shape: Sequence[int], threads: int) -> Model:
-        """Load what was written and run each level once; all share their weights. ``folder`` must outlive the model.
+    def open(
+        self,
+        folder: Path,
+        *,
+        levels: int,
+        input_shape: Sequence[int],
+        threads: int,
+        runs: int | None = None,
+        turn: Turn = nullcontext,
+    ) -> Model:
+        """Load what was written and run the first ``runs`` levels once (None: all), each within a ``turn`` of its own.
 
+        All levels share their weights where the engine can do that. ``folder`` must outlive the model.
         ``PackageError`` if the engine refuses the graph.
         """
         ...
+
+
+def check_precision(engine: Literal["LiteRT", "OpenVINO"], *, quantised: bool) -> None:
+    """``InputError`` for int8 graphs on OpenVINO."""
+    if quantised and engine == "OpenVINO":
+        raise InputError(
+            "engine: OpenVINO computes other numbers with int8 base DNNs than those that accuracies were measured with",
+            remedy="Set the EdgeNode's spec.runtime.engine to Auto or LiteRT, or use the f32 base DNN.",
+        )
 
 
 def load(engine: Engine, joined: Joined, *, levels: Sequence[int], threads: int, folder: Path) -> Model:

@@ -76,6 +76,7 @@ class Records:
                     "view": stems[app.stem].view,
                     "events": list(app.events),
                     "branchpoint": app.branchpoint,
+                    "precision": app.precision,
                     "fps": fraction_text(app.fps),
                     "votes": app.votes,
                     "threshold": app.threshold,

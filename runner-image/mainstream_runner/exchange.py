@@ -1,22 +1,19 @@
 """From a new schedule to its exchange for the running one; or a reason why not, and the old one runs on.
 
 In a thread of its own: read and verify, fetch blobs, join and check graphs in a niced process (only those of stems that are not
-loaded already), open streams that are new, load the prepared graphs, hand all of it to the loop. Whatever fails, nothing of it
-stays and nothing that runs was touched; it is tried again, with back-off: a registry comes back, a Secret arrives after the
-schedule that needs it.
+loaded already), open streams that are new, load the prepared graphs, hand all of it to the loop, close what the old schedule
+alone needed. Whatever fails, nothing of it stays and nothing that runs was touched; it is tried again, with back-off: a
+registry comes back, a Secret arrives after the schedule that needs it.
 """
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 from threading import Event, Thread
-from typing import TextIO
 
 from mainstream.errors import InputError, MainstreamError, OperationError
 from mainstream.memory import check_memory
@@ -32,15 +29,13 @@ from mainstream_runner.idle import is_idle
 from mainstream_runner.pipeline import Pipeline
 from mainstream_runner.plans import fastest_first, stream_plans
 from mainstream_runner.prepare import SCHEDULE_FILE, WORK_FILE
+from mainstream_runner.preparer import Preparer
 from mainstream_runner.schedule_file import ScheduleFile
 from mainstream_runner.sources.opening import OpenStream
 from mainstream_runner.sources.source import FrameSource
 from mainstream_runner.stems import open_prepared, stem_key
 
-LOOK_SECONDS = 0.2
-PREPARE_SECONDS = 300.0
-"""After which preparing is given up: a box that cannot join a schedule's graphs in five minutes cannot run it."""
-POLL_SECONDS = 0.02
+LOOK_SECONDS = 0.1
 AGAIN_SECONDS, MOST_AGAIN_SECONDS = 5.0, 120.0
 """How soon a schedule that was refused is tried again, at first and at last."""
 
@@ -90,6 +85,8 @@ class Exchange:
         self._open_stream = open_stream
         self._scratch = scratch
         self._stop = stop
+        self._preparer = Preparer(stop)
+        self._sizes: dict[str, int] = {}
         self._coming = coming
         self._taken = taken
         self._refused = refused
@@ -98,6 +95,7 @@ class Exchange:
 
     def start(self) -> None:
         """Watch until the run stops."""
+        self._preparer.start()
         self._thread.start()
 
     def join(self, seconds: float) -> None:
@@ -105,11 +103,15 @@ class Exchange:
         self._thread.join(seconds)
 
     def _watch(self) -> None:
-        self._look()
-        if is_idle(self._newest.schedule) and self._last_good is not None:
-            self._fall_back(self._last_good)
-        while not self._stop.wait(LOOK_SECONDS):
+        try:
             self._look()
+            if is_idle(self._newest.schedule) and self._last_good is not None:
+                self._fall_back(self._last_good)
+            while not self._stop.wait(LOOK_SECONDS):
+                self._pipeline.close_drained()
+                self._look()
+        finally:
+            self._preparer.close()
 
     def _look(self) -> None:
         data = self._file.changed()
@@ -161,7 +163,7 @@ class Exchange:
                 remedy="Start a runner for it.",
             )
         self._blobs.fetch(schedule)
-        check_memory(schedule, self._blobs.size, also=[running])
+        check_memory(schedule, self._size, also=[running])
         with ExitStack() as undo:
             sources = self._sources(schedule, undo)
             engines = self._engines(schedule, undo)
@@ -180,6 +182,15 @@ class Exchange:
         if self._last_good is not None:
             with suppress(OperationError):  # a full disk is no reason not to run it
                 write_whole(self._last_good, schedule.to_json())
+
+    def _size(self, digest: str) -> int:
+        """Of a blob, asked for once: while streams are decoded each question to the system may wait for their threads."""
+        if digest not in self._sizes:
+            size = self._blobs.size(digest)
+            if not size:
+                return 0
+            self._sizes[digest] = size
+        return self._sizes[digest]
 
     def _sources(self, schedule: Schedule, undo: ExitStack) -> Mapping[str, FrameSource]:
         known = [plan.stream for plan in self._newest.plans]
@@ -210,7 +221,12 @@ class Exchange:
                 place = Path(mkdtemp(dir=self._scratch))
                 (folder / str(number)).rename(place)  # the executor removes it, one by one
                 executor = open_prepared(
-                    stem, fastest_first(schedule, stem), engine=engine, threads=schedule.threads, folder=place
+                    stem,
+                    fastest_first(schedule, stem),
+                    engine=engine,
+                    threads=schedule.threads,
+                    folder=place,
+                    turn=self._pipeline.turns.between_frames,
                 )
                 undo.callback(executor.close)
                 engines[name] = executor
@@ -223,36 +239,11 @@ class Exchange:
         work = {"store": str(self._blobs.folder), "stems": {name: str(number) for number, name in enumerate(stems)}}
         (folder / WORK_FILE).write_text(json.dumps(work))
         try:
-            with (folder / "answer").open("w+") as answer:
-                status = self._wait_for([sys.executable, "-m", "mainstream_runner.prepare", str(folder)], answer)
-                answer.seek(0)
-                problem = _problem(answer.read())
+            problem = self._preparer.prepare(folder)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        if status:
+        if problem is not None:
             shutil.rmtree(folder, ignore_errors=True)
-            raise OperationError(problem or f"joining the graphs failed (exit status {status})")
+            raise OperationError(problem)
         return folder
-
-    def _wait_for(self, command: list[str], answer: TextIO) -> int:
-        """Exit status of a process that does not outlive this run."""
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=answer) as process:
-            try:
-                for _ in range(round(PREPARE_SECONDS / POLL_SECONDS)):
-                    if process.poll() is not None or self._stop.wait(POLL_SECONDS):
-                        break
-                else:
-                    raise OperationError(
-                        f"joining the graphs took more than {PREPARE_SECONDS:g} s", remedy="Is the box overloaded?"
-                    )
-            finally:
-                process.kill()
-            return process.wait()
-
-
-def _problem(output: str) -> str | None:
-    try:
-        return str(json.loads(output)["problem"])
-    except (ValueError, KeyError, TypeError):
-        return None

@@ -41,6 +41,8 @@ class Frame:
     picture: av.VideoFrame
     arrived: float | None = None
     """When a live stream's frame came, in seconds of the clock of its source; None for files."""
+    taken: float | None = None
+    """When the camera took it by its own clock (RTCP sender reports), seconds since 1970 UTC; None where it does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

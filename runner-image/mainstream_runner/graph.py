@@ -1,8 +1,8 @@
-"""``.tflite`` graphs as values: read with every bound checked, written anew.
+"""``.tflite`` graphs as values, read with every bound checked.
 
-What an engine loads is never a file as it came: it is written here from what was read, so that unknown parts (custom operators,
-metadata, signatures, further subgraphs, data outside the flatbuffer) do not reach it. A graph that breaks a rule is a
-``PackageError`` that names the blob. Rules beside those of ``operators``:
+What an engine loads is never a file as it came: it is written anew (``graph_file``) from what was read, so that unknown parts
+(custom operators, metadata, signatures, further subgraphs, data outside the flatbuffer) do not reach it. A graph that breaks a
+rule is a ``PackageError`` that names the blob. Rules beside those of ``operators``:
 
 * one subgraph, one input, one output; operators in order, each tensor written once;
 * all shapes are fixed, with a batch of one (Keras exports an open batch; it is one here);
@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
@@ -30,12 +29,6 @@ MAX_ITEMS = 10_000
 """Tensors, operators or buffers of one segment; InceptionV3 as a whole has about 500."""
 MAX_RANK = 6
 MAX_TENSOR_BYTES = 1 << 28
-
-_LAST_DEPRECATED_CODE = 127
-"""The old field for an operator's code is a signed byte; newer operators put this there."""
-
-ALIGNMENT = 16
-"""Of constants, as the schema demands (``force_align``); the Python generator forgets it."""
 
 Bytes = NDArray[np.uint8]
 
@@ -253,94 +246,3 @@ def _operand(graph: Graph, place: int) -> Operand:
     tensor = graph.tensors[place]
     data = None if tensor.buffer is None else graph.buffers[tensor.buffer]
     return Operand(shape=tensor.shape, type=tensor.type, data=data)
-
-
-def write(graph: Graph, levels: Sequence[Level]) -> bytes:
-    """The graph as ``.tflite`` bytes, with a subgraph and a signature for each of its levels, which share all buffers.
-
-    Tensors and buffers stay in their order; names are canonical; there is no metadata. Signature n is ``levels[n]``.
-    """
-    codes = list(dict.fromkeys((operator.code, operator.version) for operator in graph.operators))
-    model = schema.ModelT(
-        version=3,
-        operatorCodes=[
-            schema.OperatorCodeT(
-                deprecatedBuiltinCode=min(code, _LAST_DEPRECATED_CODE), builtinCode=code, version=version
-            )
-            for code, version in codes
-        ],
-        buffers=[schema.BufferT(), *(_AlignedBuffer(data) for data in graph.buffers)],
-        subgraphs=[_subgraph(number, graph, level, codes) for number, level in enumerate(levels)],
-        signatureDefs=[_signature(number, graph, level) for number, level in enumerate(levels)],
-    )
-    tables = sum(level.tensors + level.operators + len(level.outputs) for level in levels)
-    room = sum(len(data) + 4 * ALIGNMENT for data in graph.buffers) + 512 * tables
-    builder = flatbuffers.Builder(room)
-    builder.Finish(model.Pack(builder), IDENTIFIER)
-    return bytes(builder.Output())
-
-
-def _subgraph(number: int, graph: Graph, level: Level, codes: Sequence[tuple[int, int]]) -> Any:
-    return schema.SubGraphT(
-        name=f"level{number}",
-        inputs=[graph.input],
-        outputs=list(level.outputs),
-        tensors=[_schema_tensor(place, tensor) for place, tensor in enumerate(graph.tensors[: level.tensors])],
-        operators=[
-            schema.OperatorT(
-                opcodeIndex=codes.index((operator.code, operator.version)),
-                inputs=list(operator.inputs),
-                outputs=[operator.output],
-                builtinOptionsType=operator.options_type,
-                builtinOptions=operator.options,
-            )
-            for operator in graph.operators[: level.operators]
-        ],
-    )
-
-
-def _signature(number: int, graph: Graph, level: Level) -> Any:
-    return schema.SignatureDefT(
-        signatureKey=f"level{number}",
-        subgraphIndex=number,
-        inputs=[schema.TensorMapT(name="pixels", tensorIndex=graph.input)],
-        outputs=[
-            schema.TensorMapT(name=f"output{place:05d}", tensorIndex=output)
-            for place, output in enumerate(level.outputs)
-        ],
-    )
-
-
-def _schema_tensor(number: int, tensor: Tensor) -> Any:
-    quantization = None
-    if tensor.quantization is not None:
-        quantization = schema.QuantizationParametersT(
-            scale=list(tensor.quantization.scale),
-            zeroPoint=list(tensor.quantization.zero_point),
-            quantizedDimension=tensor.quantization.dimension,
-        )
-    return schema.TensorT(
-        name=f"t{number}",
-        shape=list(tensor.shape),
-        type=tensor.type,
-        buffer=0 if tensor.buffer is None else tensor.buffer + 1,  # buffer 0 is empty, by convention
-        quantization=quantization,
-        hasRank=True,
-    )
-
-
-class _AlignedBuffer:
-    """Takes the place of the schema's ``BufferT``, which would put the bytes anywhere."""
-
-    def __init__(self, data: Bytes) -> None:
-        self._data = data
-
-    def Pack(self, builder: Any) -> Any:  # noqa: N802 - the name that the schema's code calls
-        size = len(self._data)
-        builder.StartVector(1, size, ALIGNMENT)
-        builder.head = builder.Head() - size
-        builder.Bytes[builder.Head() : builder.Head() + size] = self._data.tobytes()
-        data = builder.EndVector()
-        schema.BufferStart(builder)
-        schema.BufferAddData(builder, data)
-        return schema.BufferEnd(builder)

@@ -8,6 +8,7 @@ from mainstream.basednn import BaseDnn
 from mainstream.errors import InputError
 from mainstream.packages.artifacts import list_artifacts, read_base_dnn, read_mpackage
 from mainstream.packages.layout import OciLayout
+from mainstream.packages.local import trained_name
 from mainstream.resources.app import BaseDnnRef, MainstreamApp
 from mainstream.resources.edgenode import EdgeNode
 from mainstream.resources.manifests import Manifests
@@ -54,7 +55,7 @@ def _base_dnns(manifests: Manifests, layout: OciLayout, app: MainstreamApp) -> t
         where = manifests.where(app, "spec", "package", "reference")
         with _named("spec.package.reference", where, "Name an M-Package of the store: mainstream packages list"):
             return (read_base_dnn(layout, read_mpackage(layout, app.spec.package.reference).config.base_dnn),)
-    trained = f"mpackage/{app.metadata.namespace}/{app.metadata.name}"
+    trained = trained_name(layout, app)
     if trained in layout.names():
         return (read_base_dnn(layout, read_mpackage(layout, trained).config.base_dnn),)
     wanted = app.spec.training.base_dnn if app.spec.training is not None else None
@@ -89,4 +90,5 @@ def _fits(base: BaseDnn, wanted: BaseDnnRef) -> bool:
         config.architecture == wanted.architecture
         and wanted.alpha in (None, config.alpha)
         and wanted.input_size in (None, config.input_shape[0])
+        and (wanted.precision or "f32") == config.precision
     )

@@ -39,6 +39,8 @@ class Prepared:
     plan: StreamPlan
     loaded: LoadedSchedule
     picture: av.VideoFrame
+    taken: float | None = None
+    """As ``Frame.taken``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +183,7 @@ class StreamReader:
             plan=plan,
             loaded=loaded,
             picture=frame.picture,
+            taken=frame.taken,
         )
 
     def _at(self, frame: Frame) -> Fraction:

@@ -9,20 +9,18 @@ import atexit
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from importlib.metadata import version
-from math import prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from ai_edge_litert.compiled_model import CompiledModel, Environment, EnvironmentOptions
-from ai_edge_litert.hardware_accelerator import HardwareAccelerator
-from ai_edge_litert.options import CpuOptions, Options
 
 from mainstream.errors import OperationError, PackageError
-from mainstream_runner.engine import Output, Pixels
+from mainstream_runner import litert_runtime
+from mainstream_runner.engine import Output, Pixels, Turn
+from mainstream_runner.litert_runtime import CompiledGraph, LiteRTError
 from mainstream_runner.merge import Joined
 
 GRAPH_FILE = "levels.tflite"
@@ -38,74 +36,65 @@ class LiteRT:
 
     def __init__(self) -> None:
         self.version = version("ai-edge-litert")
-        self._environment = _environment()
+        _start()
 
     def write(self, joined: Joined, *, levels: Sequence[int], folder: Path) -> None:
         """See ``Engine.write``."""
         path = folder / GRAPH_FILE
         try:
-            path.write_bytes(joined.write(levels))
+            with path.open("wb") as file:
+                file.writelines(joined.parts(levels))
         except OSError as error:
             raise OperationError(f"cannot write the merged graph: {error.strerror}", where=path) from None
 
-    def open(self, folder: Path, *, levels: int, input_shape: Sequence[int], threads: int) -> "LiteRTModel":
+    def open(
+        self,
+        folder: Path,
+        *,
+        levels: int,
+        input_shape: Sequence[int],
+        threads: int,
+        runs: int | None = None,
+        turn: Turn = nullcontext,
+    ) -> "LiteRTModel":
         """See ``Engine.open``. The first time it packs the weights into a file beside the graph; later ones map that."""
-        cpu = CpuOptions(num_threads=threads, xnnpack_weight_cache_path=str(folder / WEIGHT_CACHE_FILE))
-        options = Options(hardware_accelerators=HardwareAccelerator.CPU, cpu_options=cpu)
         with _quiet() as said:
             try:
-                compiled = CompiledModel.from_file(
-                    str(folder / GRAPH_FILE), environment=self._environment, options=options
-                )
-                model = LiteRTModel(compiled, levels)
-                for level in range(levels):  # memory is allocated by the first run, which may fail
+                compiled = CompiledGraph(folder / GRAPH_FILE, threads=threads, weight_cache=folder / WEIGHT_CACHE_FILE)
+            except LiteRTError as error:
+                raise self._refused(error, said()) from None
+        model = LiteRTModel(compiled)
+        try:
+            for level in range(
+                levels if runs is None else runs
+            ):  # memory is allocated by the first run, which may fail
+                with turn():
                     model.run(np.zeros(input_shape, np.float32), level)
-            except (RuntimeError, ValueError) as error:
-                problem = str(error).splitlines()[0]
-                raise PackageError(f"LiteRT {self.version} refuses the merged graph: {problem}; {said()}") from None
+        except (LiteRTError, ValueError) as error:
+            model.close()
+            raise self._refused(error, "it was loaded, but does not run") from None
         return model
+
+    def _refused(self, error: Exception, reason: str) -> PackageError:
+        return PackageError(f"LiteRT {self.version} refuses the merged graph: {error}; {reason}")
 
 
 class LiteRTModel:
-    """A graph that LiteRT has loaded, with input and output buffers for each level."""
+    """A graph that LiteRT has loaded."""
 
-    def __init__(self, model: Any, levels: int) -> None:
-        self._model = model
-        self._levels = [_LevelBuffers(model, place) for place in range(levels)]
+    def __init__(self, graph: CompiledGraph) -> None:
+        self._graph = graph
 
     def run(self, pixels: Pixels, level: int = 0) -> list[Output]:
         """See ``Model.run``."""
-        buffers = self._levels[level]
-        if pixels.shape != buffers.input_shape or pixels.dtype != np.float32:
-            raise ValueError(
-                f"Expected float32 pixels of shape {buffers.input_shape}, got {pixels.dtype} {pixels.shape}"
-            )
-        buffers.inputs[0].write(pixels)
-        self._model.run_by_index(level, buffers.inputs, buffers.outputs)
-        return [
-            buffer.read(prod(shape), np.float32).reshape(shape)
-            for buffer, shape in zip(buffers.outputs, buffers.output_shapes, strict=True)
-        ]
+        shape = self._graph.input_shape(level)
+        if pixels.shape != shape or pixels.dtype != np.float32:
+            raise ValueError(f"Expected float32 pixels of shape {shape}, got {pixels.dtype} {pixels.shape}")
+        return self._graph.run(level, pixels)
 
     def close(self) -> None:
         """See ``Model.close``."""
-        self._levels.clear()
-        with _quiet():
-            self._model.close()
-
-
-class _LevelBuffers:
-    """Input and output buffers of a level, used again for each frame."""
-
-    def __init__(self, model: Any, level: int) -> None:
-        self.inputs = model.create_input_buffers(level)
-        self.outputs = model.create_output_buffers(level)
-        self.input_shape = _shape(self.inputs[0])
-        self.output_shapes = [_shape(buffer) for buffer in self.outputs]
-
-
-def _shape(buffer: Any) -> tuple[int, ...]:
-    return tuple(int(extent) for extent in buffer.get_tensor_details()["shape"])
+        self._graph.close()
 
 
 @contextmanager
@@ -132,11 +121,8 @@ def _quiet() -> Iterator[Callable[[], str]]:
 
 
 @cache
-def _environment() -> Environment:
-    """Lives as long as the process. It logs once more at its very end, after all that Python has to say."""
-    import ai_edge_litert
-
+def _start() -> None:
+    """Once in a process. LiteRT logs once more at its very end, after all that Python has to say."""
     with _quiet():
-        made = Environment.create(options=EnvironmentOptions(runtime_path=str(Path(ai_edge_litert.__file__).parent)))
+        litert_runtime.start()
     atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), _STANDARD_ERROR))
-    return made

@@ -9,9 +9,12 @@ and an engine keeps their weights once.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ai_edge_litert import schema_py_generated as schema
+
 from mainstream.documents import sha256
 from mainstream.errors import PackageError
-from mainstream_runner.graph import Bytes, Graph, Level, Operator, Tensor, read, write
+from mainstream_runner.graph import Bytes, Graph, Level, Operator, Tensor, read
+from mainstream_runner.graph_file import write, write_outside
 from mainstream_runner.operators import Shape
 
 
@@ -60,6 +63,11 @@ class Joined:
         return self._tensors[0].shape
 
     @property
+    def quantised(self) -> bool:
+        """Whether any of it is computed in int8."""
+        return any(tensor.type == schema.TensorType.INT8 for tensor in self._tensors)
+
+    @property
     def output_shapes(self) -> tuple[Shape, ...]:
         """Of each app's output, with its batch of one."""
         return tuple(self._tensors[place].shape for place in self._outputs)
@@ -69,6 +77,13 @@ class Joined:
 
         Signature and subgraph n are ``levels[n]``. Buffers that none of them needs are left out.
         """
+        return write(*self._part(levels))
+
+    def parts(self, levels: Sequence[int]) -> list[bytes | bytearray | memoryview]:
+        """The same for LiteRT as parts of a file: weights as they are, behind the flatbuffer."""
+        return write_outside(*self._part(levels))
+
+    def _part(self, levels: Sequence[int]) -> tuple[Graph, list[Level]]:
         most = max(levels)
         last = self._levels[most - 1]
         graph = Graph(
@@ -78,7 +93,7 @@ class Joined:
             input=0,
             output=last.outputs[-1],
         )
-        return write(graph, [self._levels[apps - 1] for apps in levels])
+        return graph, [self._levels[apps - 1] for apps in levels]
 
     def _start(self, first: Graph) -> int:
         self._tensors.append(first.tensors[first.input])
@@ -91,7 +106,8 @@ class Joined:
             raise PackageError(
                 f"takes {_described(wanted)}, but what it hangs on gives {_described(given)}",
                 where=f"blob {sha256(data)}",
-                remedy="The package and the base DNN do not belong together: train the app again on this base DNN.",
+                remedy="The package and the base DNN do not belong together (a branch fits no other base DNN, not even that of "
+                "the same weights in another precision): train the app again on this base DNN.",
             )
         first_buffer = len(self._buffers)
         places = {piece.input: at, -1: -1}

@@ -1,10 +1,12 @@
 """OpenVINO as the engine: the same files as LiteRT, read by its TensorFlow Lite frontend.
 
 It knows no subgraphs that share weights, so each level is a file and a compiled model of its own: more memory for more levels
-(``docs/design/engine.md``). Computed in f32 whatever the processor has, since accuracies were measured so.
+(``docs/design/engine.md``). Computed in f32 whatever the processor has, since accuracies were measured so. int8 graphs it reads
+too, but computes other numbers (probabilities differ by up to 0.08, ``docs/design/int8.md``), so it refuses them.
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +14,7 @@ import numpy as np
 import openvino as ov
 
 from mainstream.errors import OperationError, PackageError
-from mainstream_runner.engine import Output, Pixels
+from mainstream_runner.engine import Output, Pixels, Turn, check_precision
 from mainstream_runner.merge import Joined
 
 
@@ -30,7 +32,8 @@ class OpenVINO:
         self._core = ov.Core()
 
     def write(self, joined: Joined, *, levels: Sequence[int], folder: Path) -> None:
-        """See ``Engine.write``."""
+        """See ``Engine.write``. ``InputError`` for int8 graphs."""
+        check_precision(self.name, quantised=joined.quantised)
         for place, level in enumerate(levels):
             path = folder / _graph_file(place)
             try:
@@ -38,7 +41,16 @@ class OpenVINO:
             except OSError as error:
                 raise OperationError(f"cannot write the merged graph: {error.strerror}", where=path) from None
 
-    def open(self, folder: Path, *, levels: int, input_shape: Sequence[int], threads: int) -> "OpenVINOModel":
+    def open(
+        self,
+        folder: Path,
+        *,
+        levels: int,
+        input_shape: Sequence[int],
+        threads: int,
+        runs: int | None = None,
+        turn: Turn = nullcontext,
+    ) -> "OpenVINOModel":
         """See ``Engine.open``."""
         settings = {
             "INFERENCE_PRECISION_HINT": "f32",
@@ -52,8 +64,9 @@ class OpenVINO:
                 self._core.compile_model(str(folder / _graph_file(level)), "CPU", settings) for level in range(levels)
             ]
             model = OpenVINOModel(compiled, tuple(input_shape))
-            for level in range(levels):
-                model.run(np.zeros(tuple(input_shape), np.float32), level)
+            for level in range(levels if runs is None else runs):
+                with turn():
+                    model.run(np.zeros(tuple(input_shape), np.float32), level)
         except RuntimeError as error:
             problem = str(error).strip().splitlines()[-1]
             raise PackageError(f"OpenVINO {self.version} refuses the merged graph: {problem}") from None

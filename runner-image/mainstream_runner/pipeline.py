@@ -24,6 +24,7 @@ from mainstream_runner.readers import Readers
 from mainstream_runner.sinks.jsonl import Sink
 from mainstream_runner.sources.source import FrameSource
 from mainstream_runner.summary import StemCount, StreamSummary, Summary
+from mainstream_runner.turns import EngineTurns
 from mainstream_runner.voting import EndReason
 
 STOP_CHECK_SECONDS = 0.2
@@ -59,6 +60,7 @@ class Pipeline:
         self.stems: dict[str, StemCount] = {}
         self.records = Records(edge_node=schedule.edge_node, started=clock.utc())
         self.decisions = Decisions(self.records, sink, self._time_of)
+        self.turns = EngineTurns(clock)
         self.changes = 0
         self.came_round = clock.seconds()
         self._sources = sources
@@ -117,6 +119,11 @@ class Pipeline:
             if self.ended.is_set():
                 return False
         return True
+
+    def close_drained(self) -> None:
+        """Give back what old schedules held, once their last frames have left; from any thread but not two at once."""
+        for engine in self.active.drained():
+            engine.close()
 
     def close(self) -> None:
         """Give back what the schedules held, after the run."""
@@ -177,7 +184,7 @@ class Pipeline:
             self._waited += self._clock.seconds() - started
 
     def _go_on(self) -> bool:
-        """Between two frames: take over a new schedule, close what the old one left, see whether to stop."""
+        """Between two frames: take over a new schedule, see whether to stop."""
         self.came_round = self._clock.seconds()
         if self._next is not None:
             new, self._next = self._next, None
@@ -187,8 +194,6 @@ class Pipeline:
             self.readers.start(*new)
             self.changes += 1
             self._taken_over.set()
-        for engine in self.active.drained():
-            engine.close()
         self.readers.report()
         return not self._stop.is_set()
 
@@ -204,9 +209,11 @@ class Pipeline:
             return
         for stem, due in zip(item.plan.stems, item.due, strict=True):
             if due:
-                started = self._clock.seconds()
-                outputs = item.loaded.engines[stem.stem.name].run(item.inputs[stem.network_input], due)
-                ended = self._clock.seconds()
+                engine = item.loaded.engines[stem.stem.name]
+                with self.turns.of_a_frame():
+                    started = self._clock.seconds()
+                    outputs = engine.run(item.inputs[stem.network_input], due)
+                    ended = self._clock.seconds()
                 if (count := self.stems.get(stem.stem.name)) is not None:
                     count.engine_seconds += ended - started
                     count.calls += 1

@@ -74,6 +74,7 @@ def measure(out: Output, manifests: "Manifests", store: "StoreFolder", *, secret
     """Measure everything that the manifests' edge nodes use, each with its engine, and keep it in the store."""
     from mainstream.packages.profiles import save_costs, save_ingest
     from mainstream.scheduling.render import engine
+    from mainstream_runner.engine import check_precision
     from mainstream_runner.engines import engine_named
     from mainstream_runner.hardware import hardware
     from mainstream_runner.in_use import in_use
@@ -89,6 +90,7 @@ def measure(out: Output, manifests: "Manifests", store: "StoreFolder", *, secret
             ingest = _ingest(manifests, node, use, secrets, steps)
             layers = []
             for base in use.base_dnns:
+                check_precision(chosen, quantised=base.config.precision == "int8")
                 key = (base.digest, threads, chosen)
                 if key not in measured:
                     measured[key] = _layers(base, store, engines[chosen], threads, hardware(), steps)
@@ -106,7 +108,7 @@ def _layers(
     from mainstream_runner.profiler import profile_layers
 
     def begin(batch: int) -> Callable[[], None]:
-        title = f"{base.config.architecture} {base.digest[7:15]}, {threads} threads: batch {batch + 1}"
+        title = f"{base.config.architecture} {base.config.precision} {base.digest[7:15]}, {threads} threads: batch {batch + 1}"
         return steps.start(title, len(base.config.branchpoints))
 
     return profile_layers(base, read=store.layout.read_blob, engine=engine, threads=threads, hardware=name, begin=begin)
@@ -180,17 +182,23 @@ def _layer_table(base: "BaseDnn", costs: "LayerCosts") -> "RenderableType":
     plural = "thread" if costs.threads == 1 else "threads"
     table = Table()
     table.add_column("branchpoint")
-    for column in ("segment before it, ms", "share", "stem up to it", "branch after it, ms"):
+    int8 = costs.int8_branch_seconds
+    branches = ["branch after it, ms"] if int8 is None else ["branch after it in f32, ms", "in int8, ms"]
+    for column in ("segment before it, ms", "share", "stem up to it", *branches):
         table.add_column(column, justify="right")
     stems = [0.0, *accumulate(costs.segment_seconds)]
     segments = [0.0, *costs.segment_seconds]
-    for name, segment, stem, branch in zip(
-        base.config.branchpoints, segments, stems, costs.branch_seconds, strict=True
-    ):
+    seconds = [costs.branch_seconds] if int8 is None else [costs.branch_seconds, int8]
+    for name, segment, stem, *after in zip(base.config.branchpoints, segments, stems, *seconds, strict=True):
         table.add_row(
-            name, f"{segment * 1e3:.2f}", f"{segment / whole:.1%}", f"{stem / whole:.1%}", f"{branch * 1e3:.2f}"
+            name,
+            f"{segment * 1e3:.2f}",
+            f"{segment / whole:.1%}",
+            f"{stem / whole:.1%}",
+            *(f"{branch * 1e3:.2f}" for branch in after),
         )
-    title = f"{base.config.architecture} {base.digest[7:19]} on {costs.engine} {costs.engine_version}, {costs.threads} {plural}"
+    network = f"{base.config.architecture} {base.digest[7:19]} ({base.config.precision})"
+    title = f"{network} on {costs.engine} {costs.engine_version}, {costs.threads} {plural}"
     speed = f"whole network {whole * 1e3:.2f} ms a frame; {costs.hardware}"
     return Group(title, speed, table, _how_sure(costs.spread, f"{costs.runs} runs"), "")
 

@@ -9,6 +9,8 @@ Rules:
   prefixes never get cheaper nor branches dearer (isotonic regression); segments and the last branch are the whole network.
 * Each cut is compared with the whole network measured in the same seconds, so slow drifts of the machine cancel out: what
   share of the whole a branch takes is the median over all batches.
+* On an int8 base DNN a branch may be in int8 or in f32. The network's own is int8; the f32 branch is measured like it, in a
+  graph of its own, right after it.
 * Two batches must agree within 10 per cent; where four did not, the slower of the last two counts and the profile says so.
 """
 
@@ -25,7 +27,7 @@ from mainstream.cost import LayerCosts
 from mainstream_runner.engine import Engine, Model, Pixels, load
 from mainstream_runner.merge import Branch, Joined
 from mainstream_runner.scratch import scratch_folder
-from mainstream_runner.standin import stand_in
+from mainstream_runner.standin import stand_ins
 from mainstream_runner.stems import ReadBlob
 
 AGREEMENT = 0.1
@@ -51,16 +53,21 @@ Advance = Callable[[], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One measurement of all cuts: ``shares[b]`` of the whole network's time that another branch after cut b adds."""
+    """One measurement of all cuts: ``shares[b]`` of the whole network's time that another branch after cut b adds.
+
+    On an int8 base DNN these are int8 branches, and ``float_shares`` are f32 branches, in the int8 network's time too.
+    """
 
     shares: Floats
     whole_seconds: float
     runs: int
+    float_shares: Floats | None = None
 
     def seconds(self) -> Floats:
-        """The whole network, then each branch, then each prefix, seconds per frame."""
+        """The whole network, then each branch, then each prefix, then each f32 branch, seconds per frame."""
         branch = _falling(self.shares)
-        return np.concatenate([[1.0], branch, 1 - branch]) * self.whole_seconds
+        floats = np.zeros(0) if self.float_shares is None else _never_rising(self.float_shares)
+        return np.concatenate([[1.0], branch, 1 - branch, floats]) * self.whole_seconds
 
 
 def profile_layers(
@@ -90,6 +97,9 @@ def layer_costs(batches: Sequence[Batch], *, base_dnn: str, engine: Engine, thre
     spread = _spread(*batches[-2:])
     whole = sum(last) / 2 if spread <= AGREEMENT else max(last)
     branch = _falling(np.median([batch.shares for batch in batches], axis=0)) * whole
+    own = tuple(float(seconds) for seconds in branch)
+    others = [batch.float_shares for batch in batches if batch.float_shares is not None]
+    floats = tuple(float(share * whole) for share in _never_rising(np.median(others, axis=0))) if others else None
     return LayerCosts(
         base_dnn=base_dnn,
         engine=engine.name,
@@ -97,7 +107,8 @@ def layer_costs(batches: Sequence[Batch], *, base_dnn: str, engine: Engine, thre
         threads=threads,
         hardware=hardware,
         segment_seconds=tuple(float(seconds) for seconds in branch[:-1] - branch[1:]),
-        branch_seconds=tuple(float(seconds) for seconds in branch),
+        branch_seconds=own if floats is None else floats,
+        int8_branch_seconds=None if floats is None else own,
         whole_seconds=whole,
         spread=spread,
         runs=sum(batch.runs for batch in batches),
@@ -114,24 +125,49 @@ def measure_batch(
     advance: Advance,
 ) -> Batch:
     """Each cut once, from the input to the deepest; two models are in memory at most."""
-    ones, shares, runs = [], [], 0
-    copies = 2
+    ones: list[float] = []
+    shares: list[float] = []
+    float_shares: list[float] = []
+    runs = 0
     for depth in range(len(segments) + 1):
-        branch = Branch(depth=depth, model=stand_in(segments[depth:], features))
-        joined = Joined(segments, [branch] * copies)
-        with scratch_folder() as folder:
-            model = load(engine, joined, levels=(copies, 1), threads=threads, folder=folder)
-            try:
-                pixels = np.random.default_rng(0).uniform(-1, 1, joined.input_shape).astype(np.float32)
-                several, one = run_in_turn(model, pixels, levels=(0, 1), clock=clock)
-            finally:
-                model.close()
+        own, *others = stand_ins(segments, depth, features).values()
+        several, one = _timed(
+            segments, Branch(depth=depth, model=own), _copies(shares), engine=engine, threads=threads, clock=clock
+        )
         ones.extend(one)
-        shares.append(median(np.subtract(several, one) / (copies - 1) / one))
+        shares.append(median((several - one) / one))
         runs += len(one)
-        copies = min(MAX_COPIES, 1 + round(1 / max(shares[-1], 1 / MAX_COPIES)))
+        for other in others:
+            branch = Branch(depth=depth, model=other)
+            more, less = _timed(segments, branch, _copies(float_shares), engine=engine, threads=threads, clock=clock)
+            float_shares.append(median(more - less) / median(one))
         advance()
-    return Batch(shares=np.array(shares), whole_seconds=median(ones), runs=runs)
+    return Batch(
+        shares=np.array(shares),
+        whole_seconds=median(ones),
+        runs=runs,
+        float_shares=np.array(float_shares) if float_shares else None,
+    )
+
+
+def _copies(shares: Sequence[float]) -> int:
+    """How many branches the larger graph has, by what those after the cut before took."""
+    return 2 if not shares else max(2, min(MAX_COPIES, 1 + round(1 / max(shares[-1], 1 / MAX_COPIES))))
+
+
+def _timed(
+    segments: Sequence[bytes], branch: Branch, copies: int, *, engine: Engine, threads: int, clock: Clock
+) -> tuple[Floats, Floats]:
+    """Seconds of each run: of the graph with one branch, as it would be with one more, and as it is."""
+    joined = Joined(segments, [branch] * copies)
+    with scratch_folder() as folder:
+        model = load(engine, joined, levels=(copies, 1), threads=threads, folder=folder)
+        try:
+            pixels = np.random.default_rng(0).uniform(-1, 1, joined.input_shape).astype(np.float32)
+            several, one = run_in_turn(model, pixels, levels=(0, 1), clock=clock)
+        finally:
+            model.close()
+    return one + (several - one) / (copies - 1), one
 
 
 def run_in_turn(model: Model, pixels: Pixels, *, levels: Sequence[int], clock: Clock) -> Floats:
@@ -160,9 +196,14 @@ def _spread(first: Batch, second: Batch) -> float:
 
 def _falling(shares: Floats) -> Floats:
     """The nearest shares that are possible: from 1 after ``input``, where the branch is the whole network, never rising."""
-    falling = np.clip(-_isotonic(-shares), 0, 1)
+    falling = np.minimum(_never_rising(shares), 1)
     falling[0] = 1.0
     return falling
+
+
+def _never_rising(shares: Floats) -> Floats:
+    """The nearest shares that never rise with depth."""
+    return np.maximum(-_isotonic(-shares), 0)
 
 
 def _isotonic(values: Floats) -> Floats:

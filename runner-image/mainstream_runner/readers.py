@@ -9,6 +9,7 @@ from mainstream_runner.clock import Clock
 from mainstream_runner.inbox import Inbox
 from mainstream_runner.ingest import StreamReader
 from mainstream_runner.plans import Convert
+from mainstream_runner.priority import READER_NICENESS, make_nice
 from mainstream_runner.sources.source import FrameSource
 
 JOIN_SECONDS = 2.0
@@ -114,6 +115,7 @@ class Readers:
             raise self._failed
 
     def _read(self, reader: StreamReader) -> None:
+        make_nice(READER_NICENESS)
         try:
             for item in reader.items():
                 if not self._inbox.put(item):

@@ -10,8 +10,26 @@ from math import prod
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from mainstream_runner.graph import Graph, Level, Operator, Tensor, write
+from mainstream.basednn import Precision
+from mainstream_runner.floats import as_float, dequantised, requantised
+from mainstream_runner.graph import Graph, Level, Operator, Tensor, read
+from mainstream_runner.graph_file import write
 from mainstream_runner.merge import chain
+
+
+def stand_ins(segments: Sequence[bytes], depth: int, features: Sequence[int]) -> dict[Precision, bytes]:
+    """The branches after ``depth`` of a network's segments, in each precision that there is; the base DNN's own is first.
+
+    ``features`` is the shape that the last segment of the whole network gives, without the batch. An int8 branch's head is
+    computed in f32 here: next to nothing either way.
+    """
+    last = read(segments[-1])
+    border = last.tensors[last.output]
+    if border.type == schema.TensorType.FLOAT32:
+        return {"f32": stand_in(segments[depth:], features)}
+    head = _written(dequantised(read(dense_head(features)), border))
+    rest = read(chain([*segments[depth:], head]) if depth < len(segments) else head)
+    return {"int8": _written(requantised(rest) if 0 < depth < len(segments) else rest), "f32": _written(as_float(rest))}
 
 
 def stand_in(segments: Sequence[bytes], features: Sequence[int], *, classes: int = 2) -> bytes:
@@ -21,6 +39,10 @@ def stand_in(segments: Sequence[bytes], features: Sequence[int], *, classes: int
     """
     head = dense_head(features, classes=classes)
     return chain([*segments, head]) if segments else head
+
+
+def _written(graph: Graph) -> bytes:
+    return write(graph, [Level(tensors=len(graph.tensors), operators=len(graph.operators), outputs=(graph.output,))])
 
 
 def dense_head(features: Sequence[int], *, classes: int = 2, seed: int = 0) -> bytes:
@@ -63,7 +85,7 @@ def dense_head(features: Sequence[int], *, classes: int = 2, seed: int = 0) -> b
     graph = Graph(
         tensors=tuple(tensors), operators=tuple(operators), buffers=tuple(buffers), input=0, output=pooled + 4
     )
-    return write(graph, [Level(tensors=len(tensors), operators=len(operators), outputs=(pooled + 4,))])
+    return _written(graph)
 
 
 def _computed(shape: Sequence[int]) -> Tensor:

@@ -12,7 +12,7 @@ from mainstream.documents import canonical_json, fraction_text, sha256
 from mainstream.errors import InputError, PackageError
 from mainstream.schedule import Schedule, ScheduledApp, Stem
 from mainstream_runner.allocator import release_freed_memory
-from mainstream_runner.engine import Engine, Model, Output, Pixels, load
+from mainstream_runner.engine import Engine, Model, Output, Pixels, Turn, load
 from mainstream_runner.levels import levels
 from mainstream_runner.merge import Branch, Joined
 from mainstream_runner.plans import fastest_first
@@ -106,11 +106,32 @@ def load_stem(
     return StemExecutor(apps, model, folder, clock=clock)
 
 
+def prepare_stem(stem: Stem, apps: Sequence[ScheduledApp], *, read: ReadBlob, engine: Engine, folder: Path) -> None:
+    """Join, pack the weights and check, for another process to open. Errors as ``load_stem``.
+
+    One thread, so as not to be in the way; only the fullest level runs, because it holds all that the others do.
+    """
+    joined = _join(stem, apps, read)
+    engine.write(joined, levels=_levels(apps), folder=folder)
+    model = engine.open(folder, levels=len(_levels(apps)), input_shape=joined.input_shape, threads=1, runs=0)
+    _check_numbers(model, joined, apps)
+
+
 def open_prepared(
-    stem: Stem, apps: Sequence[ScheduledApp], *, engine: Engine, threads: int, folder: Path
+    stem: Stem, apps: Sequence[ScheduledApp], *, engine: Engine, threads: int, folder: Path, turn: Turn
 ) -> StemExecutor:
-    """Load what another process made with ``load_stem``'s join and check in ``folder``."""
-    model = engine.open(folder, levels=len(_levels(apps)), input_shape=(1, *stem.input_shape), threads=threads)
+    """Load what another process made with ``prepare_stem``, and run the fullest level once, within a ``turn``.
+
+    The others' first frames take some milliseconds more than later ones: less than running all would take from the frames now.
+    """
+    model = engine.open(
+        folder,
+        levels=len(_levels(apps)),
+        input_shape=(1, *stem.input_shape),
+        threads=threads,
+        runs=1,
+        turn=turn,
+    )
     return StemExecutor(apps, model, folder)
 
 

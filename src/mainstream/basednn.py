@@ -15,6 +15,9 @@ INPUT = "input"
 
 Size = Annotated[int, Field(ge=1, le=1 << 32)]
 
+Precision = Literal["f32", "int8"]
+"""Of a base DNN's segments, and of a branch: 32-bit floating point, or 8-bit integers."""
+
 
 class Preprocessing(Document):
     """What turns pixels into the network's input: ``(pixel - mean[channel]) / divisor``, channels in ``colour_order``.
@@ -36,15 +39,31 @@ class Segment(Document):
     size: Size
 
 
+class Quantization(Document):
+    """How an int8 base DNN was made of the f32 network: by which method, with how many calibration pictures, and which.
+
+    ``PostTraining``: weights with a scale for each channel, activations with one scale and zero point, from the least and the
+    greatest value on the pictures. ``digest`` is of the pictures that were used.
+    """
+
+    method: Literal["PostTraining"] = "PostTraining"
+    pictures: Annotated[int, Field(ge=1)]
+    digest: Digest
+
+
 class BaseDnnConfig(Document):
-    """The config blob of a base DNN's artifact. ``segments`` chain from the input to the pooled features."""
+    """The config blob of a base DNN's artifact. ``segments`` chain from the input to the pooled features.
+
+    With ``precision`` int8 they take f32 pixels (the first segment quantises them) and hand each other int8 features.
+    """
 
     schema_version: Literal[1] = 1
     architecture: Annotated[str, Field(min_length=1, max_length=63)]
     alpha: Number | None = None
     input_shape: tuple[Size, Size, Size]  # height, width, channels
     preprocessing: Preprocessing
-    precision: Literal["f32", "int8"] = "f32"
+    precision: Precision = "f32"
+    quantization: Quantization | None = None
     segments: Annotated[tuple[Segment, ...], Field(min_length=1, max_length=1000)]
     weights_digest: Digest
     weights_name: Annotated[str, Field(max_length=255)]  # "imagenet", or the digest of the file that it came from

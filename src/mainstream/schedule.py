@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
-from mainstream.basednn import Preprocessing, Size
+from mainstream.basednn import Precision, Preprocessing, Size
 from mainstream.cost import Seconds
 from mainstream.documents import Digest, Document, Number, Rate, canonical_json, sha256
 from mainstream.errors import InputError
@@ -20,10 +20,11 @@ from mainstream.resources.edgenode import Source, View
 
 
 class Assignment(Document):
-    """What the solver decides for an app: branchpoint, rate, votes, threshold; and the F1 that it expects."""
+    """What the solver decides for an app: branchpoint, precision, rate, votes, threshold; and the F1 that it expects."""
 
     app: str  # namespace/name
     branchpoint: str
+    precision: Precision = "f32"  # of the branch
     fps: Rate
     votes: Annotated[int, Field(ge=1)]
     threshold: Annotated[int, Field(ge=1, le=9)]
@@ -65,6 +66,7 @@ class ScheduledApp(Document):
     stem: str
     package: str  # reference of the M-Package: "<repository>@sha256:..." or "sha256:..." in the local store
     branchpoint: str
+    precision: Precision = "f32"  # of the branch
     depth: Annotated[int, Field(ge=0)]  # number of the stem's segments before the branch
     branch_digest: Digest
     planned_seconds: Seconds  # of the branch, per frame

@@ -113,8 +113,11 @@ class World:
         path.write_text("---\n".join(one if isinstance(one, str) else yaml.safe_dump(dict(one)) for one in documents))
         return path
 
-    def package(self, app: str, *, quality: float = 0.9, **changes: Any) -> MPackage:
-        """An M-Package of an app ``namespace/name`` whose event is its name; deeper candidates are a little worse."""
+    def package(self, app: str, *, quality: float = 0.9, name: str | None = None, **changes: Any) -> MPackage:
+        """An M-Package of an app ``namespace/name`` whose event is its name; deeper candidates are a little worse.
+
+        Its ``name`` in the store is the app's, unless another is given.
+        """
         label = app.split("/")[1]
         config, _ = base_config()
         branches = {}
@@ -155,7 +158,7 @@ class World:
             "made_by": {},
         }
         package = MPackageConfig(**(fields | changes))
-        return write_mpackage(self.store.layout, package, branches, name=f"mpackage/{app}")
+        return write_mpackage(self.store.layout, package, branches, name=f"mpackage/{name or app}")
 
     def run(self, *arguments: str | Path) -> Done:
         """The command line, in the world's root."""

@@ -44,3 +44,24 @@ def test_the_demo_runs_from_pixels_to_report_and_goes_on_where_it_was(tmp_path, 
     tell(tmp_path, Output(), fresh=False, settings=SMALL)
     assert "[11/11] Evaluate the events of No-Sharing: done before" in capfd.readouterr().err
     assert Report.model_validate_json((tmp_path / "report.json").read_text()) == first
+
+
+@pytest.mark.slow
+def test_the_int8_part_continues_a_demo_and_sets_both_base_dnns_side_by_side(tmp_path, capfd):
+    """What was done stays as it was; the report shows the same applications on both base DNNs."""
+    small = replace(SMALL, branchpoints=("pooled",))
+    tell(tmp_path, Output(), fresh=False, settings=small)
+    first = Report.model_validate_json((tmp_path / "report.json").read_text())
+    assert first.both_base_dnns is None
+    tell(tmp_path, Output(), fresh=False, int8=True, settings=small)
+    report = Report.model_validate_json((tmp_path / "report.json").read_text())
+    assert report.model_copy(update={"both_base_dnns": None, "steps": first.steps}) == first
+    both = report.both_base_dnns
+    assert both is not None
+    assert both.f32.f1 == report.policies["Mainstream"].f1
+    assert both.f32.apps.keys() == both.int8.apps.keys() == APPS.keys()
+    assert both.int8.segment_bytes < 0.3 * both.f32.segment_bytes
+    assert "On the f32 and on the int8 base DNN" in (tmp_path / "report.html").read_text()
+    told = capfd.readouterr()
+    assert "[17/17] Evaluate its events" in told.err
+    assert "Mainstream, int8 base DNN" in told.out

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from mainstream_demo import charts
-from mainstream_demo.figures import POLICIES, Report
+from mainstream_demo.figures import POLICIES, BaseDnnResult, BothBaseDnns, Report
 from mainstream_demo.report import duration, headline, render
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -120,3 +120,31 @@ def test_the_prediction_error_leaves_out_what_was_not_admitted(report):
 def test_durations_read_well(seconds, text):
     """Seconds below a minute, then minutes and seconds."""
     assert duration(seconds) == text
+
+
+def test_both_base_dnns_side_by_side(report):
+    """A section only where the demo ran with its int8 part; figures of both in one table."""
+
+    def result(f1: float, whole: float) -> BaseDnnResult:
+        return BaseDnnResult(
+            predicted_f1=f1 + 0.01,
+            predicted_f1_at_a_quarter=f1 / 2,
+            f1=f1,
+            f1_model=f1,
+            apps={"apple": f1, "broccoli & co": 0.5},
+            planned_cost=0.1,
+            measured_cost=0.1,
+            looks=4000,
+            int8_branches=3,
+            whole_milliseconds=whole,
+            segment_bytes=3_000_000,
+        )
+
+    assert "int8 base DNN" not in render(report)
+    both = BothBaseDnns(utilization=20, f32=result(0.8, 6.5), int8=result(0.9, 2.5))
+    page = render(report.model_copy(update={"both_base_dnns": both}))
+    assert '<th scope="row">mean F1, measured</th><td>0.800</td><td>0.900</td>' in page
+    assert '<th scope="row">F1 of broccoli &amp; co</th>' in page
+    balance = Balance()
+    balance.feed(page)
+    assert (balance.open, balance.wrong) == ([], [])

@@ -149,3 +149,26 @@ def test_shares_and_their_assembly_make_what_one_pod_makes(
     status, alone = run_pod("mainstream_trainer", train_task(registry, base, red_and_blue))
     assert status == 0
     assert alone.result == pod.result
+
+
+@pytest.mark.slow
+def test_an_int8_base_dnn_is_imported_and_trained_on_by_shares(
+    registry: Registry, red_and_blue: Path, run_pod: RunPod, tmp_path: Path
+) -> None:
+    """Quantised with the pictures that are in the image; each share leaves both precisions of its branchpoint."""
+    status, pod = run_pod("mainstream_trainer", base_task(registry, precision="int8"))
+    assert status == 0, pod.logs
+    base = pod.result.reference or ""
+    config = read_base_dnn(pulled(registry, base, tmp_path / "base"), base).config
+    assert config.quantization is not None
+    assert config.quantization.pictures == 48
+    shares = train_task(registry, base, red_and_blue, shares=2)
+    for index in range(2):
+        status, pod = run_pod("mainstream_trainer", shares, environment={"JOB_COMPLETION_INDEX": str(index)})
+        assert status == 0, pod.logs
+        assert pod.result.candidates == 2
+    status, pod = run_pod("mainstream_trainer", shares.model_copy(update={"assemble": True}))
+    assert status == 0, pod.logs
+    candidates = package(registry, pod, tmp_path / "store").config.candidates
+    assert {one.precision for one in candidates} == {"f32", "int8"}
+    assert {one.branchpoint for one in candidates if one.precision == "int8"} >= {"pooled"}

@@ -1,8 +1,12 @@
 """The runner on a real RTSP camera: it comes, goes, freezes, wants a password; nobody has to do anything."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
+from mainstream_runner.decisions import time_of_frame
+from mainstream_runner.sources.camera import Camera
 
 from .conftest import rtsp
 
@@ -25,6 +29,24 @@ def test_frames_of_a_camera_become_events(camera, h264, live_schedule, runner, t
     assert summary["streams"][0]["framesRead"] > 0
     assert "captureRateMismatch" not in summary["streams"][0]
     assert "Traceback" not in run.messages
+
+
+def test_a_camera_tells_its_clock_by_sender_reports(camera, h264) -> None:
+    """From its first report on each frame has a time of the camera's clock, which is this machine's here."""
+    one = camera(h264())
+    connection = Camera(address=one.url, target=lambda: (one.url, "rtsp", {"rtsp_transport": "tcp"})).connect(
+        stall_seconds=60
+    )
+    known: list[float] = []
+    for item in connection.pictures(lambda _stamp: True):
+        if item is not None and (taken := connection.taken(item[0])) is not None:
+            known.append(taken)
+            if len(known) == 3:
+                break
+    connection.close()
+    assert [time_of_frame(datetime.now(UTC), taken) for taken in known] == [
+        datetime.fromtimestamp(taken, UTC) for taken in known
+    ]
 
 
 def test_a_camera_that_is_killed_is_found_again(camera, h264, live_schedule, runner) -> None:

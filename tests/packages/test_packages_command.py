@@ -47,7 +47,7 @@ def test_inspect_shows_candidates(sample: Any):
     assert done.returncode == 0, done.stderr
     row = next(line for line in done.stdout.splitlines() if "conv_pw_1" in line and "0.750" in line)
     assert [cell.strip() for cell in row.strip("│").split("│")] == [
-        *("conv_pw_1", "0.750", "0.200", "0.020", "0.750", "1", "300", "2,700", "0.00")
+        *("conv_pw_1", "f32", "0.750", "0.200", "0.020", "0.750", "1", "300", "2,700", "0.00")
     ]
     assert BASE in done.stdout
     assert "events 2 s, gaps 21.5 s" in done.stdout

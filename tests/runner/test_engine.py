@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -218,6 +219,31 @@ def test_a_full_disk_is_said(engine: Engine, tiny_segments: list[bytes], tmp_pat
     joined = Joined(tiny_segments, [Branch(depth=15, model=dense_head(FEATURES))])
     with pytest.raises(OperationError, match="cannot write the merged graph"):
         load(engine, joined, levels=(1,), threads=1, folder=tmp_path / "missing")
+
+
+def test_other_threads_run_while_the_engine_computes(
+    engine: Engine, tiny_segments: list[bytes], pixels: Pixels, tmp_path: Path
+) -> None:
+    """The engine works without Python's lock: another thread gets it although nobody is ever asked to hand it over."""
+    joined = Joined(tiny_segments, [Branch(depth=15, model=dense_head(FEATURES))])
+    model = load(engine, joined, levels=(1,), threads=1, folder=tmp_path)
+    computing, seen = threading.Event(), threading.Event()
+    other = threading.Thread(target=lambda: (computing.wait(), seen.set()))
+    usual = sys.getswitchinterval()
+    other.start()
+    sys.setswitchinterval(1000)
+    try:
+        computing.set()
+        for _ in range(1000):
+            if seen.is_set():
+                break
+            model.run(pixels)
+        saw = seen.is_set()
+    finally:
+        sys.setswitchinterval(usual)
+    other.join()
+    model.close()
+    assert saw
 
 
 def test_loading_prints_nothing(tiny_segments: list[bytes], tmp_path: Path) -> None:

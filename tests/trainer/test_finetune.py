@@ -8,6 +8,7 @@ import pytest
 from mainstream.basednn import BaseDnn
 from mainstream.packages.folder import StoreFolder
 from mainstream_trainer.basednn import load_keras
+from mainstream_trainer.features import Features
 from mainstream_trainer.finetune import Examples, branch_model, class_weights, expected_parameters, finetune
 from mainstream_trainer.tflite import Chain
 
@@ -44,7 +45,8 @@ def test_training_leaves_the_base_dnn_as_it_is_and_computes_on_its_features(
     pictures = rng.uniform(-1, 1, (40, *tiny_base.config.input_shape)).astype(np.float32)
     pictures[:20, 16:48, 16:48] += 2.0
     stem = Chain(tiny_segments[: tiny_base.config.depth("conv_pw_11")])
-    features = np.stack([stem(picture[None])[-1][0] for picture in pictures])[None].astype(np.float16)
+    kept = np.stack([stem(picture[None])[-1][0] for picture in pictures])[None].astype(np.float16)
+    features = Features(kept=kept)
     classes = np.array([0] * 20 + [1] * 20)
     examples = Examples(rows=np.arange(40), classes=classes)
     model = branch_model(network, tiny_base, "conv_pw_11", 2)
@@ -52,7 +54,7 @@ def test_training_leaves_the_base_dnn_as_it_is_and_computes_on_its_features(
     trained = finetune(
         model, features, examples, examples, epochs=40, seed=1, advance=lambda count=1: steps.append(count)
     )
-    scores = np.asarray(trained.model(features[0].astype(np.float32), training=False))
+    scores = np.asarray(trained.model(kept[0].astype(np.float32), training=False))
     assert (scores.argmax(1) == classes).mean() > 0.9
     assert sum(steps) == 40
     assert len(trained.history) <= 40

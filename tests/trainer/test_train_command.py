@@ -117,7 +117,7 @@ def test_wrong_labels_too_few_events_and_unknown_branchpoints(world: Path, comma
         (manifest("few").replace("epochs: 3", "epochs: 0"), ["red.yaml:", "epochs", "0"]),
         (manifest("few").replace("alpha:", "alhpa:"), ["red.yaml:", "alhpa", "unknown field"]),
         (manifest("few").replace("weights: random", "weights: no.h5"), ["no.h5", "no such weights file"]),
-        (manifest("few").replace("weights: random", "weights: random, precision: int8"), ["precision", "int8", "f32"]),
+        (manifest("few").replace("weights: random", "weights: random, precision: int4"), ["precision", "int8", "f32"]),
     ]
     for text, says in cases:
         (world / "red.yaml").write_text(text)

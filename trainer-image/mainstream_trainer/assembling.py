@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from mainstream.errors import InputError, OperationError
 from mainstream.job_program import Surroundings
 from mainstream.jobs import JobResult, TrainTask
-from mainstream.packages.artifacts import mpackage_name, write_mpackage
+from mainstream.packages.artifacts import mpackage_name, split_key, write_mpackage
 from mainstream.packages.modelset import model_set
 from mainstream.packages.mpackage import MPackage
 from mainstream_trainer.patience import patiently
@@ -20,16 +20,16 @@ def assemble(job: TrainTask, surroundings: Surroundings) -> JobResult:
     with workplace(job, surroundings) as place:
         parts = _parts(place)
         depth = place.base.config.depth
-        chosen = model_set([part.config.candidates[0] for part in parts], depth)
+        chosen = model_set([candidate for part in parts for candidate in part.config.candidates], depth)
         deepest = max(chosen, key=lambda candidate: depth(candidate.branchpoint))
         # The event profile of a package has the correlation of its deepest candidate, and so has that one's part.
-        (model,) = (part.config for part in parts if part.config.candidates[0] == deepest)
+        (model,) = (part.config for part in parts if deepest in part.config.candidates)
         layout = place.store.layout
         package = write_mpackage(
             layout,
             model.model_copy(update={"candidates": chosen}),
             {one.branch_digest: layout.read_blob(one.branch_digest, size=one.branch_size) for one in chosen},
-            name=mpackage_name(*job.app.split("/", 1)),
+            name=mpackage_name(*split_key(job.app), place.base.config.precision),
         )
         reference = patiently(lambda: place.repository.push_whole(package), surroundings)
         surroundings.say("assembled", reference=reference, candidates=len(chosen))

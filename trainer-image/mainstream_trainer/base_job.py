@@ -25,8 +25,6 @@ def base_job(task: BaseDnnTask, surroundings: Surroundings) -> JobResult:
     wanted = task.base_dnn
     if wanted.architecture is None:
         raise InputError("has a reference already, so there is nothing to import", where=WHERE)
-    if wanted.precision == "int8":
-        raise InputError("precision: base DNNs are made in f32 only, got 'int8'", where=WHERE)
     place = parse_reference(f"{task.push}:{TAG}", where="push")
     client = surroundings.access(task.registries).client(place, stop=surroundings.stop)
     try:
@@ -42,8 +40,10 @@ def base_job(task: BaseDnnTask, surroundings: Surroundings) -> JobResult:
             alpha=wanted.alpha,
             input_size=wanted.input_size,
             weights=_weights(wanted, surroundings),
+            precision=wanted.precision or "f32",
             where=WHERE,
             start=start,
+            warn=surroundings.warn,
         )
         pusher = Pusher(layout, client, start=start)
         with failing("BaseDnnFailed"):

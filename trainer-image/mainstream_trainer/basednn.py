@@ -1,19 +1,25 @@
 """Base DNN artifacts: a pre-trained network cut at every legal branchpoint, once (formats, Base DNN)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from mainstream.basednn import BaseDnn, BaseDnnConfig, Segment
+import numpy as np
+from numpy.typing import NDArray
+
+from mainstream.basednn import BaseDnn, BaseDnnConfig, Precision, Quantization, Segment
 from mainstream.documents import number_text, sha256
 from mainstream.errors import InputError, PackageError
 from mainstream.packages.artifacts import artifact_of, read_base_dnn, write_base_dnn
 from mainstream.packages.layout import MANIFEST_LIMIT, OciLayout, check_name
+from mainstream.pixels import normalise
 from mainstream_trainer.architectures import Architecture, architecture, cut_layers
+from mainstream_trainer.calibration import SHIPPED, Calibration, blank_warning, calibration_of
 from mainstream_trainer.keras_runtime import tensorflow
 from mainstream_trainer.networks import layers_between
 from mainstream_trainer.pretrained import IMAGENET, pretrained, weights_name
+from mainstream_trainer.quantise import quantised_segments
 from mainstream_trainer.tflite import export_tflite
 from mainstream_trainer.weights import pack, unpack
 
@@ -34,26 +40,32 @@ def import_base_dnn(
     alpha: float | None = None,
     input_size: int | None = None,
     weights: str | Path = IMAGENET,
+    precision: Precision = "f32",
+    calibration: Path | None = None,
     reference: str | None = None,
     where: str | None = None,
     start: Start,
+    warn: Callable[[str], None] = lambda _text: None,
 ) -> tuple[BaseDnn, bool]:
     """The base DNN of that architecture and weights, and whether it was made now; one that is there is not made again.
 
-    ``weights`` is ``imagenet`` (Keras downloads them), ``random`` or a weights file; ``reference`` the name in the store;
-    ``where`` is what messages name where something is wrong with these (``InputError``).
+    ``weights`` is ``imagenet`` (Keras downloads them), ``random`` or a weights file; ``calibration`` a folder of pictures to
+    quantise with (None: those that ship); ``reference`` the name in the store; ``where`` is what messages name where something
+    is wrong with these (``InputError``). ``warn`` is told what is doubtful.
     """
     try:
         kind = architecture(name)
         size = _checked_size(kind, input_size)
         alpha = _checked_alpha(kind, alpha, weights)
         known_weights = weights_name(weights)
+        pictures = _pictures(precision, calibration)
         if reference is not None:
             check_name(reference)
     except InputError as error:
         raise InputError(error.problem, where=error.where or where, remedy=error.remedy) from None
-    known = _already_there(layout, name, alpha, size, known_weights)
-    wanted_name = reference or default_name(name, alpha, size, known_weights)
+    quantization = None if pictures is None else Quantization(pictures=pictures.pictures, digest=pictures.digest)
+    known = _already_there(layout, name, alpha, size, known_weights, quantization)
+    wanted_name = reference or default_name(name, alpha, size, known_weights, pictures)
     if reference is not None or known is None:
         _check_free(layout, wanted_name, known)
     if known is not None:
@@ -61,7 +73,7 @@ def import_base_dnn(
             layout.put_manifest(layout.read_json(known.digest, limit=MANIFEST_LIMIT), name=reference)
         return known, False
     model = pretrained(kind, size, alpha, weights)
-    segments, blobs = _segments(kind, model, start)
+    segments, blobs = _segments(kind, model, pictures, start, warn)
     keras_weights = pack(model)
     blobs[sha256(keras_weights)] = keras_weights
     config = BaseDnnConfig(
@@ -69,6 +81,8 @@ def import_base_dnn(
         alpha=alpha,
         input_shape=(size, size, 3),
         preprocessing=kind.preprocessing,
+        precision=precision,
+        quantization=quantization,
         segments=segments,
         weights_digest=sha256(keras_weights),
         weights_name=known_weights,
@@ -81,26 +95,77 @@ def import_base_dnn(
     return write_base_dnn(layout, config, blobs, name=wanted_name), True
 
 
-def _segments(kind: Architecture, model: Any, start: Start) -> tuple[tuple[Segment, ...], dict[str, bytes]]:
-    """The chain of segments and their blobs by digest."""
+def _pictures(precision: Precision, calibration: Path | None) -> Calibration | None:
+    if precision == "int8":
+        return calibration_of(calibration)
+    if calibration is not None:
+        raise InputError("calibration pictures are for --precision int8", remedy="Add it, or leave --calibration out.")
+    return None
+
+
+def _segments(
+    kind: Architecture, model: Any, pictures: Calibration | None, start: Start, warn: Callable[[str], None]
+) -> tuple[tuple[Segment, ...], dict[str, bytes]]:
+    """The chain of segments and their blobs by digest; quantised if there are pictures to do so."""
     cuts = cut_layers(kind, model)
-    advance = start(f"{kind.name}: segments", len(cuts))
-    segments, blobs, before = [], {}, None
-    for branchpoint, place in cuts:
-        data = export_tflite(layers_between(model, before, place, name="segment"))
+    graphs = (
+        _exported(kind, model, cuts, start)
+        if pictures is None
+        else _quantised(kind, model, cuts, pictures, start, warn)
+    )
+    segments, blobs = [], {}
+    for (branchpoint, place), data in zip(cuts, graphs, strict=True):
         shape = tuple(int(size) for size in model.layers[place].output.shape[1:])
         segments.append(Segment(end=branchpoint, output_shape=shape, digest=sha256(data), size=len(data)))
         blobs[sha256(data)] = data
-        before = place
-        advance()
     return tuple(segments), blobs
 
 
-def default_name(name: str, alpha: float | None, size: int, weights: str) -> str:
-    """Such as ``base/mobilenet-1-224`` and, for weights of one's own, ``base/mobilenet-1-224-1a2b3c4d``."""
+def _exported(kind: Architecture, model: Any, cuts: Sequence[tuple[str, int]], start: Start) -> Iterator[bytes]:
+    advance = start(f"{kind.name}: segments", len(cuts))
+    before = None
+    for _, place in cuts:
+        yield export_tflite(layers_between(model, before, place, name="segment"))
+        before = place
+        advance()
+
+
+def _quantised(
+    kind: Architecture,
+    model: Any,
+    cuts: Sequence[tuple[str, int]],
+    pictures: Calibration,
+    start: Start,
+    warn: Callable[[str], None],
+) -> list[bytes]:
+    size = (int(model.input_shape[1]), int(model.input_shape[2]))
+    pixels = np.stack(list(pictures.pixels(size)))
+    warning = blank_warning(pixels, pictures.source)
+    if warning is not None:
+        warn(warning)
+    advance = start(f"{kind.name}: quantising with {len(pixels)} pictures", len(pixels))
+
+    def samples() -> Iterator[NDArray[np.float32]]:
+        for picture in pixels:
+            yield normalise(picture, kind.preprocessing)[None]
+            advance()
+
+    return quantised_segments(model, [place for _, place in cuts], samples)
+
+
+def default_name(
+    name: str, alpha: float | None, size: int, weights: str, calibration: Calibration | None = None
+) -> str:
+    """Such as ``base/mobilenet-1-224``, for weights of one's own ``base/mobilenet-1-224-1a2b3c4d``, in int8 ``...-int8``.
+
+    Calibration pictures of one's own add their digest's first eight digits.
+    """
     parts = [name.lower(), *([number_text(alpha)] if alpha is not None else []), str(size)]
     if weights != IMAGENET:
         parts.append(weights.removeprefix("sha256:")[:8])
+    if calibration is not None:
+        own = [] if calibration.source == SHIPPED else [calibration.digest.removeprefix("sha256:")[:8]]
+        parts += ["int8", *own]
     return "base/" + "-".join(parts)
 
 
@@ -129,12 +194,14 @@ def load_keras(base: BaseDnn, layout: OciLayout) -> Any:
     return model
 
 
-def _already_there(layout: OciLayout, name: str, alpha: float | None, size: int, weights: str) -> BaseDnn | None:
+def _already_there(
+    layout: OciLayout, name: str, alpha: float | None, size: int, weights: str, quantization: Quantization | None
+) -> BaseDnn | None:
     """The base DNN of the store that was made from these and is whole, if there is one."""
     for base in known_base_dnns(layout):
         config = base.config
-        made_from = (config.architecture, config.alpha, config.input_shape[0], config.weights_name, config.precision)
-        if made_from == (name, alpha, size, weights, "f32") and _is_whole(layout, base):
+        made_from = (config.architecture, config.alpha, config.input_shape[0], config.weights_name, config.quantization)
+        if made_from == (name, alpha, size, weights, quantization) and _is_whole(layout, base):
             return base
     return None
 

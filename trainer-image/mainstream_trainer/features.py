@@ -3,6 +3,9 @@
 They are computed with the base DNN's own segments, in the engine that the runner uses, so branches are trained on exactly what
 they will be given. The cache is keyed by base DNN, view, cut and dataset, so all applications of a dataset use it. Beside each
 frame as it is stands one augmented variant for training: mirrored at random, shifted, brighter or darker.
+
+Features of an f32 stem are kept in half precision; those of an int8 stem are its integers as they are, half as large, and mean
+exactly what a branch will be given.
 """
 
 import os
@@ -23,6 +26,7 @@ from mainstream.packages.layout import OciLayout
 from mainstream.pixels import normalise
 from mainstream_trainer.basednn import Start
 from mainstream_trainer.dataset import Dataset
+from mainstream_trainer.quantise import Border, border_of
 from mainstream_trainer.tflite import Chain
 from mainstream_trainer.video import Crop, Pixels, picture_pixels, video_pixels
 
@@ -73,6 +77,24 @@ def select_frames(dataset: Dataset, most: int = MOST_FRAMES) -> Frames:
     return Frames(source=np.concatenate(source), number=np.concatenate(number))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """``kept``: ``(VARIANTS, frames, *shape)``, float16, or the integers of an int8 stem, which ``border`` explains."""
+
+    kept: NDArray[np.float16] | NDArray[np.int8]
+    border: Border | None = None
+
+    def __call__(self, variants: Any, rows: Any) -> NDArray[np.float32]:
+        """``(n, *shape)`` values of those rows of the frames, each in its variant."""
+        picked = self.kept[variants, rows]
+        return self.border.values(picked) if self.border is not None else picked.astype(np.float32)
+
+    def given(self, row: int) -> NDArray[np.float32] | NDArray[np.int8]:
+        """``(1, *shape)`` of the frame as it is: what an exported branch takes."""
+        one = self.kept[0, row : row + 1]
+        return np.asarray(one, np.int8) if self.border is not None else np.asarray(one, np.float32)
+
+
 class FeatureCache:
     """Features in a folder; an entry appears whole or not at all."""
 
@@ -82,13 +104,21 @@ class FeatureCache:
 
     def features(
         self, base: BaseDnn, dataset: Dataset, frames: Frames, crop: Crop, cuts: Sequence[str], *, start: Start
-    ) -> dict[str, NDArray[np.float16]]:
-        """For each cut ``(VARIANTS, frames, *shape)`` float16, memory-mapped; what is missing is computed in one pass."""
+    ) -> dict[str, Features]:
+        """For each cut, memory-mapped; what is missing is computed in one pass."""
         paths = {cut: self._path(base, dataset, frames, crop, cut) for cut in cuts}
         missing = [cut for cut in cuts if not paths[cut].exists()]
         if missing:
             self._compute(base, dataset, frames, crop, {cut: paths[cut] for cut in missing}, start=start)
-        return {cut: np.load(path, mmap_mode="r") for cut, path in paths.items()}
+        return {
+            cut: Features(kept=np.load(path, mmap_mode="r"), border=self._border(base, cut))
+            for cut, path in paths.items()
+        }
+
+    def _border(self, base: BaseDnn, cut: str) -> Border | None:
+        if base.config.precision == "f32" or cut == INPUT:
+            return None
+        return border_of(self._layout.read_blob(base.config.stem(cut)[-1].digest))
 
     def _compute(
         self, base: BaseDnn, dataset: Dataset, frames: Frames, crop: Crop, paths: dict[str, Path], *, start: Start
@@ -108,7 +138,8 @@ class FeatureCache:
                 stores = {}
                 for cut, path in temporary.items():
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    stores[cut] = _mapped(path, (VARIANTS, rows, *shapes[cut]))
+                    kind = np.float16 if config.precision == "f32" or cut == INPUT else np.int8
+                    stores[cut] = _mapped(path, (VARIANTS, rows, *shapes[cut]), kind)
                 for row, pixels in enumerate(_pixels(dataset, frames, crop, config.input_shape[:2])):
                     for variant in range(VARIANTS):
                         seen = augmented(pixels, row) if variant else pixels
@@ -133,9 +164,9 @@ class FeatureCache:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _mapped(path: Path, shape: tuple[int, ...]) -> "np.memmap[Any, np.dtype[np.float16]]":
+def _mapped(path: Path, shape: tuple[int, ...], kind: type) -> "np.memmap[Any, np.dtype[Any]]":
     """A file mapped into memory with all of its blocks on the disk: a full disk is an error here, and not a signal later."""
-    mapped = open_memmap(path, "w+", np.float16, shape)
+    mapped = open_memmap(path, "w+", kind, shape)
     with path.open("r+b") as file:
         os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     return mapped

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mainstream.basednn import INPUT, BaseDnn
 from mainstream_trainer.architectures import POOLED, architecture, cut_layers
+from mainstream_trainer.features import Features
 from mainstream_trainer.keras_runtime import keras, tensorflow
 from mainstream_trainer.networks import layers_between
 
@@ -27,8 +28,6 @@ HEAD_RATE, LAYERS_RATE = 4e-3, 4e-4
 """Learning rates where only the classifier is new, and where layers of the base DNN are retrained."""
 
 DROPOUT = 0.2
-
-Features = NDArray[np.float16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +94,7 @@ def finetune(
     seed: int,
     advance: Callable[..., None],
 ) -> Trained:
-    """Train a branch on ``(variants, frames, ...)`` features; ``advance`` is called for each epoch, and for those spared."""
+    """Train a branch on features; ``advance`` is called for each epoch, and for those spared."""
     keras().utils.set_random_seed(seed)
     tf = tensorflow()
     head_only = len(model.trainable_weights) <= 2
@@ -114,8 +113,8 @@ def finetune(
         losses = []
         for drawn in np.array_split(rng.permutation(len(training.rows)), steps):
             rows = training.rows[drawn]
-            variants = rng.integers(0, len(features), len(rows))
-            given = features[variants, rows].astype(np.float32)
+            variants = rng.integers(0, len(features.kept), len(rows))
+            given = features(variants, rows)
             losses.append(float(step(tf.constant(given), tf.constant(training.classes[drawn], tf.int32))))
         loss, accuracy = _judge(model, features, stopping, weights)
         history.append(
@@ -166,7 +165,7 @@ def _judge(model: Any, features: Features, examples: Examples, weights: NDArray[
     losses, right = 0.0, 0
     for start in range(0, len(examples.rows), 4 * BATCH):
         part = slice(start, start + 4 * BATCH)
-        scores = np.asarray(model(features[0, examples.rows[part]].astype(np.float32), training=False))
+        scores = np.asarray(model(features(0, examples.rows[part]), training=False))
         picked = scores[np.arange(len(scores)), examples.classes[part]]
         losses -= float((weights[examples.classes[part]] * np.log(picked + 1e-7)).sum())
         right += int((scores.argmax(1) == examples.classes[part]).sum())

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mainstream.events import verdict_correlation
 from mainstream.packages.mpackage import THRESHOLDS
+from mainstream_trainer.features import Features
 from mainstream_trainer.tflite import Chain
 
 UNKNOWN_CORRELATION = 0.5
@@ -43,10 +44,10 @@ class Accuracy:
     confusion: tuple[tuple[int, ...], ...]
 
 
-def score(branch: bytes, features: NDArray[np.float16], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+def score(branch: bytes, features: Features, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """``(n, classes)`` probabilities by the exported branch, in the runner's engine, on the frames as they are."""
     chain = Chain([branch])
-    return np.concatenate([chain(features[0, row : row + 1].astype(np.float32))[-1] for row in rows.tolist()])
+    return np.concatenate([chain(features.given(row))[-1] for row in rows.tolist()])
 
 
 def measure(scored: Sequence[Scored], events: int) -> Accuracy:

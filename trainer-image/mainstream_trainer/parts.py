@@ -4,6 +4,7 @@ A share leaves its candidates there for the Job that assembles; a Job that was k
 What is used of it must be of this very training: the M-Package says of which (``trainingHash``).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mainstream.documents import canonical_json, sha256
@@ -69,14 +70,12 @@ class Repository:
         return self._pulled(f"trained-{self.mark}")
 
     def part(self, depth: int) -> MPackage | None:
-        """The candidate at the branchpoint of that depth as an M-Package; None if it is not there."""
+        """The candidates at the branchpoint of that depth (one in each precision) as an M-Package; None if it is not there."""
         return self._pulled(f"part-{self.mark}-{depth}")
 
-    def push_part(self, config: MPackageConfig, branch: bytes, depth: int) -> str:
-        """Push one candidate; its reference by digest."""
-        (candidate,) = config.candidates
-        name = f"part/{self.mark}/{depth}"
-        package = write_mpackage(self.layout, config, {candidate.branch_digest: branch}, name=name)
+    def push_part(self, config: MPackageConfig, branches: Mapping[str, bytes], depth: int) -> str:
+        """Push a cut's candidates, with their branches by digest; the reference by digest."""
+        package = write_mpackage(self.layout, config, branches, name=f"part/{self.mark}/{depth}")
         return self._push(package.digest, f"part-{self.mark}-{depth}")
 
     def push_whole(self, package: MPackage) -> str:

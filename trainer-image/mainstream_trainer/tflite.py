@@ -54,8 +54,8 @@ class Chain:
         self._inputs = [interpreter.get_input_details()[0]["index"] for interpreter in self._interpreters]
         self._outputs = [interpreter.get_output_details()[0]["index"] for interpreter in self._interpreters]
 
-    def __call__(self, values: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """``values`` (the input, batch 1) and the output of each graph after it."""
+    def __call__(self, values: NDArray[Any]) -> list[NDArray[Any]]:
+        """``values`` (the input, batch 1) and the output of each graph after it, int8 where the graph is quantised there."""
         outputs = [values]
         for interpreter, into, out in zip(self._interpreters, self._inputs, self._outputs, strict=True):
             interpreter.set_tensor(into, outputs[-1])
@@ -66,10 +66,9 @@ class Chain:
 
 def normalise(data: bytes) -> bytes:
     """The same graph with canonical names, without metadata and signatures, with buffers in the order of their use."""
-    import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(data), 0))
+    model = parsed(data)
     graph = model.subgraphs[0]
     model.description = DESCRIPTION
     model.metadata, model.metadataBuffer, model.signatureDefs = [], None, []
@@ -78,6 +77,8 @@ def normalise(data: bytes) -> bytes:
     kept: dict[int, int] = {}
     for place, tensor in enumerate(graph.tensors):
         tensor.name = f"t{place}".encode()
+        if tensor.quantization is not None:  # ranges that calibration saw: scale and zero point say all
+            tensor.quantization.min = tensor.quantization.max = None
         held = model.buffers[tensor.buffer]
         if held.data is None or len(held.data) == 0:
             tensor.buffer = 0
@@ -87,6 +88,20 @@ def normalise(data: bytes) -> bytes:
             buffers.append(held)
         tensor.buffer = kept[tensor.buffer]
     model.buffers = buffers
-    builder = flatbuffers.Builder(len(data) + 1024)
+    return packed(model)
+
+
+def parsed(data: bytes) -> Any:
+    """A graph's bytes as the schema's objects."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(data), 0))
+
+
+def packed(model: Any) -> bytes:
+    """The schema's objects as bytes."""
+    import flatbuffers
+
+    builder = flatbuffers.Builder(1 << 16)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())

@@ -79,14 +79,8 @@ class Session:
         training = app.spec.training
         assert training is not None  # noqa: S101 - ``_wanted`` leaves the others out
         where = self._manifests.where(app, "spec", "training")
-        if training.base_dnn.precision == "int8":
-            raise InputError(
-                "precision: base DNNs are made in f32 only, got 'int8'",
-                where=self._manifests.where(app, "spec", "training", "baseDnn", "precision"),
-                remedy="Leave precision out.",
-            )
-        name = mpackage_name(app.metadata.namespace, app.metadata.name)
         base = self._base_dnn(app, training.base_dnn, start)
+        name = mpackage_name(app.metadata.namespace, app.metadata.name, base.config.precision)
         task = Task(
             name=name,
             where=where,
@@ -145,8 +139,10 @@ class Session:
             alpha=wanted.alpha,
             input_size=wanted.input_size,
             weights=weights,
+            precision=wanted.precision or "f32",
             where=self._manifests.where(app, "spec", "training", "baseDnn"),
             start=start,
+            warn=self._out.warn,
         )
         if made:
             self._out.say(f"{app.key}: imported its base DNN {base.digest}")
@@ -219,6 +215,7 @@ def _row(
         "candidates": [
             {
                 "branchpoint": candidate.branchpoint,
+                "precision": candidate.precision,
                 "truePositiveRate": list(candidate.true_positive_rate),
                 "falsePositiveRate": list(candidate.false_positive_rate),
                 "interval": candidate.interval,
@@ -233,8 +230,8 @@ def _row(
 
 def _table(rows: list[dict[str, Any]]) -> Table:
     table = Table(title="Model Sets: p and q are measured on held-out frames, at threshold 5 of 10")
-    for column in ("app", "branchpoint", "p", "q", "p - q ±", "parameters", "epochs", "note"):
-        table.add_column(column, justify="left" if column in {"app", "branchpoint", "note"} else "right")
+    for column in ("app", "branchpoint", "branch", "p", "q", "p - q ±", "parameters", "epochs", "note"):
+        table.add_column(column, justify="left" if column in {"app", "branchpoint", "branch", "note"} else "right")
     half = THRESHOLDS.index(5)
     for row in rows:
         for place, candidate in enumerate(row["candidates"]):
@@ -243,6 +240,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
             table.add_row(
                 f"{row['namespace']}/{row['name']}" if first else "",
                 candidate["branchpoint"],
+                candidate["precision"],
                 f"{candidate['truePositiveRate'][half]:.3f}",
                 f"{candidate['falsePositiveRate'][half]:.3f}",
                 f"{candidate['interval']:.3f}",

@@ -6,7 +6,7 @@ from pathlib import Path
 from mainstream.errors import InputError, OperationError
 from mainstream.job_program import Surroundings, failing
 from mainstream.jobs import JobResult, TrainTask
-from mainstream.packages.artifacts import mpackage_name, write_mpackage
+from mainstream.packages.artifacts import mpackage_name, split_key, write_mpackage
 from mainstream.packages.modelset import model_set
 from mainstream.packages.mpackage import Candidate
 from mainstream_trainer.dataset import Dataset, read_dataset
@@ -19,7 +19,7 @@ from mainstream_trainer.training import (
     check,
     few_events,
     package_config,
-    train_candidate,
+    train_candidates,
 )
 from mainstream_trainer.workplace import Workplace, told, workplace
 
@@ -36,7 +36,7 @@ def train_job(job: TrainTask, surroundings: Surroundings) -> JobResult:
         with failing("DatasetInvalid"):
             dataset = _dataset(place)
         task = Task(
-            name=mpackage_name(*job.app.split("/", 1)),
+            name=mpackage_name(*split_key(job.app), place.base.config.precision),
             where=place.where,
             events=job.events,
             training=job.training,
@@ -54,34 +54,39 @@ def train_job(job: TrainTask, surroundings: Surroundings) -> JobResult:
             surroundings.say("trained already", reference=reference)
             return told(done, reference)
         mine = task.branchpoints if share is None else task.branchpoints[share :: job.shares]
-        finished = [_candidate(place, task, branchpoint, mine, frames, parts) for branchpoint in mine]
+        finished = [one for cut in mine for one in _candidates(place, task, cut, mine, frames, parts)]
         if share is not None:
             return JobResult(candidates=len(finished))
         return _whole(place, task, finished, parts)
 
 
-def _candidate(
+def _candidates(
     place: Workplace, task: Task, branchpoint: str, mine: Sequence[str], frames: Frames, parts: Sequence[Fold]
-) -> Finished:
-    """From the registry, if it has been trained before; else trained now, and pushed."""
+) -> Sequence[Finished]:
+    """A cut's, one in each precision. From the registry, if it has been trained before; else trained now, and pushed."""
     repository, surroundings = place.repository, place.surroundings
     depth = place.base.config.depth(branchpoint)
     there = repository.part(depth)
     if there is not None and there.config.training_hash == task.hash:
-        (candidate,) = there.config.candidates
         surroundings.say(f"{branchpoint}: finished before", branchpoint=branchpoint)
-        return candidate, place.store.layout.read_blob(candidate.branch_digest, size=candidate.branch_size)
+        layout = place.store.layout
+        return [(one, layout.read_blob(one.branch_digest, size=one.branch_size)) for one in there.config.candidates]
     with failing(
         "TrainingFailed", wrong_input="DatasetInvalid"
     ):  # what was not read before are the pictures themselves
-        candidate, branch = train_candidate(
+        finished = train_candidates(
             task, branchpoint, mine, frames, parts, place.store, lambda: place.network, start=surroundings.steps.start
         )
-    config = package_config(task, [candidate], parts)
-    best = max(p - q for p, q in zip(candidate.true_positive_rate, candidate.false_positive_rate, strict=True))
+    config = package_config(task, [candidate for candidate, _ in finished], parts)
+    best = max(
+        p - q
+        for candidate, _ in finished
+        for p, q in zip(candidate.true_positive_rate, candidate.false_positive_rate, strict=True)
+    )
     surroundings.say(f"{branchpoint}: finished", branchpoint=branchpoint, bestPMinusQ=round(best, 4))
-    _push(place, branchpoint, lambda: repository.push_part(config, branch, depth))
-    return candidate, branch
+    branches = {candidate.branch_digest: branch for candidate, branch in finished}
+    _push(place, branchpoint, lambda: repository.push_part(config, branches, depth))
+    return finished
 
 
 def _push(place: Workplace, branchpoint: str, push: Callable[[], str]) -> None:

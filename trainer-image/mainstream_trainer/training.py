@@ -1,9 +1,10 @@
 """An app's Model Set: candidates trained, measured, and assembled into an M-Package (paper section 5).
 
+On an int8 base DNN each trained branch is two candidates: in f32, and in int8, calibrated with the app's own training frames.
 Each finished candidate is kept on disk under the training's hash; a run that was killed goes on with the next one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.metadata import version
@@ -11,12 +12,14 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
-from mainstream.basednn import BaseDnn
+import numpy as np
+from numpy.typing import NDArray
+
+from mainstream.basednn import BaseDnn, Precision
 from mainstream.documents import canonical_json, sha256
-from mainstream.errors import InputError, PackageError
+from mainstream.errors import PackageError
 from mainstream.events import EventProfile, measured_profile
 from mainstream.packages.artifacts import read_mpackage, write_mpackage
-from mainstream.packages.files import write_whole
 from mainstream.packages.folder import StoreFolder
 from mainstream.packages.modelset import model_set
 from mainstream.packages.mpackage import Candidate, MPackage, MPackageConfig
@@ -24,14 +27,19 @@ from mainstream.resources.app import BACKGROUND, Training
 from mainstream_trainer.basednn import Start
 from mainstream_trainer.dataset import Dataset
 from mainstream_trainer.examples import Fold, folds, merged
-from mainstream_trainer.features import FeatureCache, Frames, select_frames
-from mainstream_trainer.finetune import branch_model, finetune
-from mainstream_trainer.measure import Scored, measure, score
+from mainstream_trainer.features import FeatureCache, Features, Frames, select_frames
+from mainstream_trainer.finetune import Trained, branch_model, finetune
+from mainstream_trainer.finished import candidate_name, keep, kept
+from mainstream_trainer.measure import Accuracy, Scored, measure, score
+from mainstream_trainer.quantise import float_branch, quantised_branch
 from mainstream_trainer.tflite import export_tflite
 from mainstream_trainer.video import Crop
 
 _VERSION = 1
 """Of the training itself: raise it when the same input would train something else."""
+
+CALIBRATION_FRAMES = 100
+"""Training frames that an int8 branch is calibrated with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +54,11 @@ class Task:
     crop: Crop
     base: BaseDnn
     dataset: Dataset
+
+    @property
+    def precisions(self) -> tuple[Precision, ...]:
+        """Of the branches that are made at each cut."""
+        return ("f32", "int8") if self.base.config.precision == "int8" else ("f32",)
 
     @property
     def hash(self) -> str:
@@ -101,16 +114,20 @@ def train(task: Task, store: StoreFolder, network: Callable[[], Any], *, start: 
     """Train what is not finished and write the M-Package; ``network`` gives the base DNN's Keras network when needed."""
     frames, parts = check(task)
     working = working_folder(task, store)
-    candidates, branches, resumed = [], {}, []
+    candidates: list[Candidate] = []
+    branches: dict[str, bytes] = {}
+    resumed = []
     for branchpoint in task.branchpoints:
-        finished = kept(working, branchpoint)
+        finished = kept(working, branchpoint, task.precisions)
         if finished is not None:
             resumed.append(branchpoint)
         else:
-            finished = train_candidate(task, branchpoint, task.branchpoints, frames, parts, store, network, start=start)
-            keep(working, *finished)
-        candidates.append(finished[0])
-        branches[finished[0].branch_digest] = finished[1]
+            finished = train_candidates(
+                task, branchpoint, task.branchpoints, frames, parts, store, network, start=start
+            )
+            keep(working, finished)
+        candidates += [candidate for candidate, _ in finished]
+        branches |= {candidate.branch_digest: branch for candidate, branch in finished}
     chosen = model_set(candidates, task.base.config.depth)
     package = write_mpackage(
         store.layout,
@@ -119,17 +136,16 @@ def train(task: Task, store: StoreFolder, network: Callable[[], Any], *, start: 
         name=task.name,
     )
     rmtree(working, ignore_errors=True)
-    names = {candidate.branchpoint for candidate in chosen}
     return Outcome(
         package=package,
         trained=tuple(name for name in task.branchpoints if name not in resumed),
         resumed=tuple(resumed),
-        beaten=tuple(name for name in task.branchpoints if name not in names),
+        beaten=tuple(candidate_name(one.branchpoint, one.precision) for one in candidates if one not in chosen),
         warnings=few_events(task, parts),
     )
 
 
-def train_candidate(
+def train_candidates(
     task: Task,
     branchpoint: str,
     cuts: Sequence[str],
@@ -139,14 +155,14 @@ def train_candidate(
     network: Callable[[], Any],
     *,
     start: Start,
-) -> tuple[Candidate, bytes]:
-    """One candidate and its branch; ``frames`` and ``parts`` as ``check`` gives them.
+) -> list[tuple[Candidate, bytes]]:
+    """A cut's candidates and their branches; ``frames`` and ``parts`` as ``check`` gives them.
 
     ``cuts`` are all branchpoints whose turn will come here: their features are computed in one pass.
     """
     cache = FeatureCache(store.features, store.layout)
     features = cache.features(task.base, task.dataset, frames, task.crop, cuts, start=start)
-    return _candidate(task, network(), features[branchpoint], branchpoint, parts, start=start)
+    return _candidates(task, network(), features[branchpoint], branchpoint, parts, start=start)
 
 
 def package_config(task: Task, chosen: Sequence[Candidate], parts: Sequence[Fold]) -> MPackageConfig:
@@ -175,51 +191,62 @@ def working_folder(task: Task, store: StoreFolder) -> Path:
     return store.training / task.hash.removeprefix("sha256:")
 
 
-def keep(working: Path, candidate: Candidate, branch: bytes) -> None:
-    """Keep a finished candidate; what says that it is there is written last."""
-    write_whole(working / f"{candidate.branchpoint}.tflite", branch)
-    write_whole(working / f"{candidate.branchpoint}.json", candidate.canonical())
+def _candidates(
+    task: Task, network: Any, features: Features, branchpoint: str, parts: Sequence[Fold], *, start: Start
+) -> list[tuple[Candidate, bytes]]:
+    """A cut's candidates, one in each precision, and their branches.
 
-
-def kept(working: Path, branchpoint: str) -> tuple[Candidate, bytes] | None:
-    """A candidate that a run before has finished; anything half-written or damaged counts as not there."""
-    document, graph = working / f"{branchpoint}.json", working / f"{branchpoint}.tflite"
-    if not document.is_file() or not graph.is_file():
-        return None
-    try:
-        candidate = Candidate.parse(document.read_bytes(), where=document)
-    except InputError:
-        return None
-    data = graph.read_bytes()
-    return (candidate, data) if sha256(data) == candidate.branch_digest else None
-
-
-def _candidate(
-    task: Task, network: Any, features: Any, branchpoint: str, parts: Sequence[Fold], *, start: Start
-) -> tuple[Candidate, bytes]:
-    """One candidate and its branch. With several folds each is measured on, and the kept model is trained on all events."""
+    With several folds each is measured on, and the kept model is trained on all events.
+    """
     rounds = (*parts, merged(parts)) if len(parts) > 1 else parts
     epochs, seed = task.training.epochs, task.training.seed
     advance = start(f"{task.name.removeprefix('mpackage/')} {branchpoint}", epochs * len(rounds))
-    scored = []
+    scored: dict[Precision, list[Scored]] = {precision: [] for precision in task.precisions}
     for number, part in enumerate(rounds):
         model = branch_model(network, task.base, branchpoint, len(task.events) + 1)
         trained = finetune(
             model, features, part.training, part.stopping, epochs=epochs, seed=seed + number, advance=advance
         )
-        branch = export_tflite(trained.model)
+        branches = _branches(task, trained.model, features, part.training.rows)
         if number < len(parts):
-            scored.append(
-                Scored(
-                    probabilities=score(branch, features, part.measuring.rows),
-                    classes=part.measuring.classes,
-                    source=part.measured_source,
-                    number=part.measured_number,
+            for precision, branch in branches.items():
+                scored[precision].append(
+                    Scored(
+                        probabilities=score(branch, features, part.measuring.rows),
+                        classes=part.measuring.classes,
+                        source=part.measured_source,
+                        number=part.measured_number,
+                    )
                 )
-            )
-    accuracy = measure(scored, len(task.events))
-    candidate = Candidate(
+    return [
+        (_candidate(branchpoint, precision, branch, measure(scored[precision], len(task.events)), trained), branch)
+        for precision, branch in branches.items()
+    ]
+
+
+def _branches(task: Task, model: Any, features: Features, rows: NDArray[np.int64]) -> dict[Precision, bytes]:
+    """The trained branch's graph in each precision; ``rows`` are the frames that it was trained on."""
+    exported = export_tflite(model)
+    if task.base.config.precision == "f32":
+        return {"f32": exported}
+    chosen = rows[np.unique(np.linspace(0, len(rows) - 1, CALIBRATION_FRAMES).astype(int))]
+
+    def samples() -> Iterator[NDArray[np.float32]]:
+        return (features(0, chosen[place : place + 1]) for place in range(len(chosen)))
+
+    border = features.border
+    return {
+        "f32": exported if border is None else float_branch(exported, border),
+        "int8": quantised_branch(model, border, samples),
+    }
+
+
+def _candidate(
+    branchpoint: str, precision: Precision, branch: bytes, accuracy: Accuracy, trained: Trained
+) -> Candidate:
+    return Candidate(
         branchpoint=branchpoint,
+        precision=precision,
         branch_digest=sha256(branch),
         branch_size=len(branch),
         true_positive_rate=accuracy.true_positive_rate,
@@ -233,7 +260,6 @@ def _candidate(
         history=trained.history,
         trainable_parameters=trained.trainable_parameters,
     )
-    return candidate, branch
 
 
 def _profile(task: Task, candidates: Sequence[Candidate]) -> EventProfile | None:

@@ -107,6 +107,7 @@ def _app(app: ScheduledApp, numbers: Numbers) -> dict[str, Any]:
     plain: dict[str, Any] = {
         "app": app.app,
         "branchpoint": app.branchpoint,
+        "precision": app.precision,
         "depth": app.depth,
         "plannedFps": float(app.fps),
         "votes": app.votes,

@@ -6,6 +6,7 @@ into a message: what libav says of an address is not repeated.
 
 import base64
 import errno
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -70,6 +71,8 @@ class CameraConnection:
         self._container = container
         self.video = container.streams.video[0]
         self._stamped = not set(container.format.name.split(",")) & MADE_UP_TIMESTAMPS
+        self._began: float | None = None
+        """When the camera's clock stood at timestamp 0."""
         self.decoder = Decoder(self.video)
         self.width, self.height = self.video.width, self.video.height
         rate = self.video.average_rate or self.video.guessed_rate
@@ -95,10 +98,21 @@ class CameraConnection:
         try:
             for packet in self._container.demux(self.video):
                 if packet.size:
+                    self._note_clock(packet)
                     yield packet
         except (OSError, av.error.FFmpegError) as error:
             raise lost(error, connected=True) from None
         raise ConnectionLostError("Unreachable", "the other side ended the stream")
+
+    def taken(self, stamp: Fraction | None) -> float | None:
+        """When the camera's clock stood at a timestamp, seconds since 1970; None before its first RTCP sender report."""
+        return None if stamp is None or self._began is None else self._began + float(stamp)
+
+    def _note_clock(self, packet: "av.Packet[VideoStream]") -> None:
+        stamp = self._stamp(packet)
+        if stamp is not None and packet.has_sidedata("prft"):  # libav's AVProducerReferenceTime, by the last report
+            (microseconds,) = struct.unpack_from("=q", bytes(packet.get_sidedata("prft")))
+            self._began = microseconds / 1e6 - float(stamp)
 
     def _stamp(self, item: "av.Packet[VideoStream] | av.VideoFrame") -> Fraction | None:
         if not self._stamped or item.pts is None or item.time_base is None:

@@ -125,7 +125,13 @@ class LiveSource:
                 self._note(connected)
                 seconds = self._timeline.place(stamp, now)
                 arrived = now - self._timeline.behind
-                yield Frame(index=self._index, seconds=seconds, picture=picture, arrived=arrived)
+                yield Frame(
+                    index=self._index,
+                    seconds=seconds,
+                    picture=picture,
+                    arrived=arrived,
+                    taken=connected.taken(stamp),
+                )
                 self._index += 1
                 newest = self._clock.seconds()  # not before: while the frame waits for its turn, nothing is read
         finally:

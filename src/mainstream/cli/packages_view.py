@@ -69,8 +69,18 @@ def _about_base(config: BaseDnnConfig) -> list[tuple[str, str]]:
     return [
         ("architecture", f"{config.architecture}{width}"),
         ("weights", config.weights_name),
+        ("precision", _precision(config)),
         ("branchpoints", f"{len(config.branchpoints)}, {INPUT} to {config.branchpoints[-1]}"),
     ]
+
+
+def _precision(config: BaseDnnConfig) -> str:
+    how = config.quantization
+    return (
+        config.precision
+        if how is None
+        else f"{config.precision}, quantised with {how.pictures} pictures ({how.digest})"
+    )
 
 
 def _about_package(config: MPackageConfig, names: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -98,7 +108,7 @@ def _profile(profile: EventProfile | None) -> str:
 def _candidates(config: MPackageConfig) -> Table:
     table = _table(
         "Candidates: p true-positive, q false-positive rate of a frame, here at threshold 5 of 9",
-        *(("branchpoint", "left"), ("p", "right"), ("q", "right"), ("± p - q", "right")),
+        *(("branchpoint", "left"), ("branch", "left"), ("p", "right"), ("q", "right"), ("± p - q", "right")),
         *(("best p - q", "right"), ("at threshold", "right"), ("event frames", "right"), ("other frames", "right")),
         *(("branch MB", "right"),),
     )
@@ -106,6 +116,7 @@ def _candidates(config: MPackageConfig) -> Table:
         best, threshold = _best(one)
         table.add_row(
             _text(one.branchpoint),
+            one.precision,
             f"{one.true_positive_rate[_ONE_HALF]:.3f}",
             f"{one.false_positive_rate[_ONE_HALF]:.3f}",
             f"{one.interval:.3f}",

@@ -47,7 +47,11 @@ def register(app: typer.Typer) -> None:
             str, typer.Option("--model", help="F1 model: corrected, or legacy (the paper's published code).")
         ] = "corrected",
         compare: Annotated[
-            bool, typer.Option("--compare", help="Beside it what the baselines would reach at the same budget.")
+            bool,
+            typer.Option(
+                "--compare",
+                help="Beside it what the baselines, and the same apps on the base DNN of the other precision, would reach.",
+            ),
         ] = False,
         sweep: Annotated[
             str | None,
@@ -75,7 +79,8 @@ def register(app: typer.Typer) -> None:
         from mainstream.packages.files import write_whole
         from mainstream.packages.folder import StoreFolder
         from mainstream.resources.manifests import load
-        from mainstream.scheduling.planning import SHARINGS, choose_edge_node, decide, prepare
+        from mainstream.scheduling.beside import Box, compared, plain_beside
+        from mainstream.scheduling.planning import choose_edge_node, decide, prepare
         from mainstream.scheduling.solve import DEFAULT_SOLVER
         from mainstream.scheduling.summary import plain_box, plain_plan
 
@@ -94,28 +99,28 @@ def register(app: typer.Typer) -> None:
             assembled = prepare(manifests, StoreFolder(store), edge_node, utilization=utilization, model=_model(model))
             _sweep(out, assembled, sweep, objective=objective, figure=figure)
             return
-        chosen = []
+
+        def decided(problem: "Assembled", way: str) -> "Plan":
+            return decide(problem, manifests, objective=objective, solver=solver or DEFAULT_SOLVER, sharing=way)
+
         boxes = []
         for edge_node in nodes:
             assembled = prepare(manifests, StoreFolder(store), edge_node, utilization=utilization, model=_model(model))
-            wanted = solver or DEFAULT_SOLVER
-            plan = decide(assembled, manifests, objective=objective, solver=wanted, sharing=sharing)
-            plans = [plan]
-            if compare:
-                others = (other for other in SHARINGS if other != plan.sharing)
-                plans += [
-                    decide(assembled, manifests, objective=objective, solver=wanted, sharing=other) for other in others
-                ]
-            chosen.append(plan)
-            boxes.append(plans)
+            box = Box(plans=(decided(assembled, sharing),))
+            boxes.append(compared(box, manifests, StoreFolder(store), decided, model=_model(model)) if compare else box)
+        chosen = [box.plans[0] for box in boxes]
         if explain is not None:
             _explain(out, chosen, explain)
             return
         out.result(
             {
                 "edgeNodes": [
-                    {**plain_box(plans[0]), "plans": {plan.sharing: plain_plan(plan) for plan in plans}}
-                    for plans in boxes
+                    {
+                        **plain_box(box.plans[0]),
+                        "plans": {plan.sharing: plain_plan(plan) for plan in box.plans},
+                        **plain_beside(box),
+                    }
+                    for box in boxes
                 ]
             },
             lambda: view(boxes),

@@ -12,21 +12,23 @@ from rich.tree import Tree
 from mainstream.documents import fraction_text
 from mainstream.memory import mebibytes
 from mainstream.schedule import Schedule, ScheduledApp, Stem, StemSegment
+from mainstream.scheduling.beside import Box
 from mainstream.scheduling.caveats import caveats, needed_for_all, needed_utilization, rejected
 from mainstream.scheduling.decide import Plan
+from mainstream.scheduling.explain import branch_text
 from mainstream.scheduling.planning import one_per_cent
 from mainstream.scheduling.summary import plain_plan
 
 NAMES = {"Mainstream": "Mainstream", "MaxSharing": "Max-Sharing", "NoSharing": "No-Sharing"}
 
 
-def view(boxes: Sequence[Sequence[Plan]]) -> RenderableType:
+def view(boxes: Sequence[Box]) -> RenderableType:
     """The plans of each edge node; the first of each is shown in full, the others are compared with it."""
-    return Group(*(part for plans in boxes for part in _box(plans)))
+    return Group(*(part for box in boxes for part in _box(box)))
 
 
-def _box(plans: Sequence[Plan]) -> Iterator[RenderableType]:
-    plan = plans[0]
+def _box(box: Box) -> Iterator[RenderableType]:
+    plans, plan = box.plans, box.plans[0]
     node = plan.assembled.edge_node.metadata.name
     if plan.schedule.apps:
         yield _apps(plan, f"EdgeNode {node}: {NAMES[plan.sharing]}, {plan.objective}")
@@ -43,7 +45,9 @@ def _box(plans: Sequence[Plan]) -> Iterator[RenderableType]:
         if plan.result.rejected:
             yield Text(_needed(plan))
     if len(plans) > 1:
-        yield _comparison(plans)
+        yield _comparison(box)
+        if box.beside is not None and box.beside.problem:
+            yield Text(f"not compared with the {box.beside.precision} base DNN: {box.beside.problem}")
     for caveat in caveats(plan):
         yield Text.assemble(("warning: ", "yellow"), caveat)
 
@@ -58,7 +62,7 @@ def _apps(plan: Plan, title: str) -> Table:
         table.add_row(
             app["app"],
             app["stream"] if app["view"] == "full" else f"{app['stream']}/{app['view']}",
-            app["branchpoint"],
+            branch_text(app["branchpoint"], app["precision"]),
             app["fps"],
             str(app["votes"]),
             f"0.{app['threshold']}",
@@ -108,14 +112,21 @@ def _needed(plan: Plan) -> str:
     return f"all apps that can reach their minF1 need a cost of {cost:.4f} together: {how}"
 
 
-def _comparison(plans: Sequence[Plan]) -> Table:
+def _comparison(box: Box) -> Table:
+    """A row for each way of sharing, and for each base DNN where there are two."""
+    plans = box.plans
+    rows = [(plan, "") for plan in plans]
+    if box.beside is not None and box.beside_plans:
+        here = "f32" if box.beside.precision == "int8" else "int8"
+        rows = [(plan, f", {here} base DNN") for plan in plans]
+        rows += [(plan, f", {box.beside.precision} base DNN") for plan in box.beside_plans]
     table = Table(title=f"At the same budget, {plans[0].assembled.problem.budget:.4f}", title_justify="left")
     table.add_column("sharing")
     for heading in ("mean F1", "min F1", "cost", "mean fps", "admitted"):
         table.add_column(heading, justify="right")
-    for plan in plans:
+    for plan, base in rows:
         table.add_row(
-            NAMES[plan.sharing],
+            NAMES[plan.sharing] + base,
             f"{plan.mean_f1:.3f}",
             f"{plan.min_f1:.3f}",
             f"{plan.result.cost:.4f}",
@@ -160,7 +171,10 @@ def _hang(node: Tree, apps: Sequence[ScheduledApp]) -> None:
     for app in apps:
         votes = "1 vote" if app.votes == 1 else f"{app.votes} votes"
         milliseconds = app.planned_seconds * 1000
-        node.add(f"[bold]{app.app}[/bold]  {_rate(app.fps)}, {votes}, {milliseconds:.2f} ms, F1 {app.expected_f1:.2f}")
+        branch = "" if app.precision == "f32" else f"{app.precision}, "
+        node.add(
+            f"[bold]{app.app}[/bold]  {branch}{_rate(app.fps)}, {votes}, {milliseconds:.2f} ms, F1 {app.expected_f1:.2f}"
+        )
 
 
 def _rate(fps: Fraction) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mainstream.basednn import INPUT, BaseDnn, BaseDnnConfig
+from mainstream.basednn import INPUT, BaseDnn, BaseDnnConfig, Precision
 from mainstream.documents import sha256
 from mainstream.errors import PackageError
 from mainstream.packages.consistency import check_base_dnn, check_mpackage, check_stem
@@ -53,11 +53,20 @@ class Artifact:
     layers: tuple[Layer, ...]
 
 
-def mpackage_name(namespace: str, app: str) -> str:
-    """The name of an app's M-Package in a store (``InputError`` if the app's name makes none)."""
-    name = f"mpackage/{namespace}/{app}"
+def mpackage_name(namespace: str, app: str, precision: Precision = "f32") -> str:
+    """The name of an app's M-Package in a store (``InputError`` if the app's name makes none).
+
+    The one that was trained on an int8 base DNN has a name of its own, so that both can be there and be compared.
+    """
+    name = f"mpackage/{namespace}/{app}" + ("/int8" if precision == "int8" else "")
     check_name(name)
     return name
+
+
+def split_key(key: str) -> tuple[str, str]:
+    """``namespace/name`` of an app in two."""
+    namespace, _, name = key.partition("/")
+    return namespace, name
 
 
 def write_base_dnn(layout: OciLayout, config: BaseDnnConfig, blobs: Mapping[str, bytes], *, name: str) -> BaseDnn:

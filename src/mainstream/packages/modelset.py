@@ -8,15 +8,17 @@ from mainstream.packages.mpackage import Candidate
 def model_set(candidates: Sequence[Candidate], depth: Callable[[str], int]) -> tuple[Candidate, ...]:
     """The candidates that no other beats, by depth ascending.
 
-    Another one beats a candidate if it branches at least as deep and has, at every threshold, p at least as high and q at
-    most as high. Of candidates that beat each other the first stays. ``depth`` is a branchpoint's number of stem segments.
+    Another one beats a candidate if its branch is of the same precision, it branches at least as deep and has, at every
+    threshold, p at least as high and q at most as high. (What a branch of another precision costs is the profiler's to say.)
+    Of candidates that beat each other the first stays. ``depth`` is a branchpoint's number of stem segments.
     """
     ordered = sorted(candidates, key=lambda candidate: -depth(candidate.branchpoint))
     kept: list[Candidate] = []
     for candidate in ordered:
-        if not any(_at_least_as_accurate(other, candidate) for other in kept):
+        rivals = [other for other in kept if other.precision == candidate.precision]
+        if not any(_at_least_as_accurate(other, candidate) for other in rivals):
             same = depth(candidate.branchpoint)
-            beaten = [k for k in kept if depth(k.branchpoint) == same and _at_least_as_accurate(candidate, k)]
+            beaten = [k for k in rivals if depth(k.branchpoint) == same and _at_least_as_accurate(candidate, k)]
             kept = [k for k in kept if k not in beaten] + [candidate]
     return tuple(sorted(kept, key=lambda candidate: depth(candidate.branchpoint)))
 

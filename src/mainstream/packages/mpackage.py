@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mainstream.basednn import Preprocessing, Segment, Size
+from mainstream.basednn import Precision, Preprocessing, Segment, Size
 from mainstream.documents import Digest, Document, Number
 from mainstream.events import EventProfile
 
@@ -17,13 +17,14 @@ Nine = Annotated[tuple[Probability, ...], Field(min_length=9, max_length=9)]
 
 
 class Candidate(Document):
-    """One fine-tuned model: where it branches, its branch's blob, its measured per-frame accuracy.
+    """One fine-tuned model: where it branches, its branch's blob and precision, its measured per-frame accuracy.
 
     ``true_positive_rate[t]`` (p) and ``false_positive_rate[t]`` (q) belong to ``THRESHOLDS[t]`` and were measured on
     ``event_frames`` and ``background_frames`` held-out frames.
     """
 
     branchpoint: Annotated[str, Field(min_length=1, max_length=63)]
+    precision: Precision = "f32"  # of the branch; int8 ones hang on int8 base DNNs only
     branch_digest: Digest
     branch_size: Size
     true_positive_rate: Nine

@@ -185,6 +185,11 @@ APP_SCHEDULED = _reasons(
         "Write spec.eventProfile.",
     ),
     (
+        "EngineUnsuitable",
+        "Its base DNN is in int8, and OpenVINO, the box's engine, computes other numbers with it than were measured.",
+        "Set the EdgeNode's spec.runtime.engine to Auto or LiteRT, or train the app on the f32 base DNN.",
+    ),
+    (
         "RejectedByPriority",
         "It does not fit beside those with a higher priority, or, at the same, the older ones.",
         "Raise its priority, lower its minF1, or give the box more: the message says what it would need.",

@@ -159,6 +159,11 @@ def check_packaged(packaged: PackagedApp) -> None:
         )
 
 
+def engine_suits(spec: EdgeNodeSpec, base: BaseDnn) -> bool:
+    """Whether the edge node's engine computes the base DNN with the numbers that accuracies were measured with."""
+    return base.config.precision == "f32" or spec.runtime.engine != "OpenVINO"
+
+
 def _member(edge_node: EdgeNode, packaged: PackagedApp) -> Member | Unplannable:
     spec, config = packaged.app.spec, packaged.package.config
     stream = next((stream for stream in edge_node.spec.streams if stream.name == spec.stream), None)
@@ -168,6 +173,14 @@ def _member(edge_node: EdgeNode, packaged: PackagedApp) -> Member | Unplannable:
             reason="StreamNotFound",
             message=f"edge node {edge_node.metadata.name!r} has no stream {spec.stream!r} with a view {spec.view!r}",
             remedy="Name one of its streams in spec.stream and one of that stream's views in spec.view.",
+        )
+    if not engine_suits(edge_node.spec, packaged.base_dnn):
+        return Unplannable(
+            app=packaged.app.key,
+            reason="EngineUnsuitable",
+            message=f"its base DNN is in int8, and OpenVINO, the engine of edge node {edge_node.metadata.name!r}, computes "
+            "other numbers with int8 graphs than those that its accuracy was measured with",
+            remedy="Set the edge node's spec.runtime.engine to Auto or LiteRT, or train the app on the f32 base DNN.",
         )
     profile = spec.event_profile or config.event_profile
     if profile is None:
@@ -184,17 +197,28 @@ def _member(edge_node: EdgeNode, packaged: PackagedApp) -> Member | Unplannable:
         base_dnn=packaged.base_dnn,
         stream=stream,
         profile=profile,
-        candidates=tuple(sorted(config.candidates, key=lambda one: packaged.base_dnn.config.depth(one.branchpoint))),
+        candidates=tuple(
+            sorted(config.candidates, key=lambda one: (packaged.base_dnn.config.depth(one.branchpoint), one.precision))
+        ),
         age=packaged.age,
     )
 
 
 def _group(member: Member, costs: LayerCosts) -> StemGroup:
-    segments = member.base_dnn.config.segments
-    if len(costs.segment_seconds) != len(segments) or len(costs.branch_seconds) != len(segments) + 1:
+    config = member.base_dnn.config
+    segments = config.segments
+    int8 = costs.int8_branch_seconds
+    counts = {len(costs.branch_seconds), *([] if int8 is None else [len(int8)])}
+    if len(costs.segment_seconds) != len(segments) or counts != {len(segments) + 1}:
         raise InputError(
             f"the profile of base DNN {costs.base_dnn} has {len(costs.segment_seconds)} segments and "
             f"{len(costs.branch_seconds)} branches; expected {len(segments)} and {len(segments) + 1}",
+            remedy="Measure again: mainstream profile -f PATH",
+        )
+    if (config.precision == "int8") != (int8 is not None):
+        raise InputError(
+            f"the profile of base DNN {costs.base_dnn} has {'no' if int8 is None else 'costs of'} int8 branches, "
+            f"but the base DNN is one in {config.precision}",
             remedy="Measure again: mainstream profile -f PATH",
         )
     return StemGroup(
@@ -232,7 +256,9 @@ def _options(member: Member, group: int, costs: LayerCosts, model: Model) -> App
         name=member.app.key,
         group=group,
         depths=depths,
-        branch_seconds=tuple(costs.branch_seconds[depth] for depth in depths),
+        branch_seconds=tuple(
+            costs.branch(depth, candidate.precision) for depth, candidate in zip(depths, member.candidates, strict=True)
+        ),
         f1=np.array([table.f1 for table in tables]),
         votes=np.array([table.votes for table in tables]),
         threshold=np.array([table.threshold for table in tables]),

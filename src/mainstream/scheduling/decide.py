@@ -117,10 +117,12 @@ def choices_of(assembled: Assembled, assignments: Mapping[str, Assignment]) -> d
     for member, options in zip(assembled.members, assembled.problem.apps, strict=True):
         earlier = assignments.get(options.name)
         rates = assembled.problem.groups[options.group].rates
-        branchpoints = [candidate.branchpoint for candidate in member.candidates]
-        if earlier is not None and earlier.branchpoint in branchpoints and earlier.fps in rates:
-            choice = Choice(candidate=branchpoints.index(earlier.branchpoint), rate=rates.index(earlier.fps))
-            found[options.name] = choice
+        branches = [(candidate.branchpoint, candidate.precision) for candidate in member.candidates]
+        if earlier is None or earlier.fps not in rates:
+            continue
+        branch = (earlier.branchpoint, earlier.precision)
+        if branch in branches:
+            found[options.name] = Choice(candidate=branches.index(branch), rate=rates.index(earlier.fps))
     return found
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from mainstream.basednn import Precision
 from mainstream.documents import fraction_text
 from mainstream.errors import InputError
 from mainstream.scheduling.decide import Plan
@@ -19,12 +20,18 @@ class Option:
     """
 
     branchpoint: str
+    precision: Precision
     fps: Fraction
     votes: int
     threshold: int
     f1: float
     cost: float
     over: float
+
+    @property
+    def branch(self) -> str:
+        """Such as ``conv_pw_9``, or ``conv_pw_9 in int8``."""
+        return branch_text(self.branchpoint, self.precision)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +101,7 @@ def _options(plan: Plan, place: int, choices: list[Choice | None]) -> Iterator[t
                 choice,
                 Option(
                     branchpoint=member.candidates[candidate].branchpoint,
+                    precision=member.candidates[candidate].precision,
                     fps=fps,
                     votes=int(app.votes[candidate, rate]),
                     threshold=int(app.threshold[candidate, rate]),
@@ -108,7 +116,7 @@ def _sentences(
     plan: Plan, chosen: Option, without: float, better: Option | None, cheaper: Option | None
 ) -> Iterator[str]:
     yield (
-        f"It branches after {chosen.branchpoint} and sees {fraction_text(chosen.fps)} fps: F1 {chosen.f1:.3f}, for "
+        f"It branches after {chosen.branch} and sees {fraction_text(chosen.fps)} fps: F1 {chosen.f1:.3f}, for "
         f"{chosen.cost - without:.4f} more engine seconds per second than the schedule without it takes."
     )
     if better is None:
@@ -116,16 +124,21 @@ def _sentences(
     else:
         fits = "it fits, but the others gain more from it" if not better.over else f"{better.over:.4f} over the budget"
         yield (
-            f"The cheapest better option is {better.branchpoint} at {fraction_text(better.fps)} fps: F1 {better.f1:.3f} "
+            f"The cheapest better option is {better.branch} at {fraction_text(better.fps)} fps: F1 {better.f1:.3f} "
             f"(+{better.f1 - chosen.f1:.3f}) for {better.cost - chosen.cost:+.4f}; {fits}."
         )
     if cheaper is not None:
         yield (
-            f"The best cheaper option is {cheaper.branchpoint} at {fraction_text(cheaper.fps)} fps: F1 {cheaper.f1:.3f} "
+            f"The best cheaper option is {cheaper.branch} at {fraction_text(cheaper.fps)} fps: F1 {cheaper.f1:.3f} "
             f"({cheaper.f1 - chosen.f1:+.3f}) and {chosen.cost - cheaper.cost:.4f} saved."
         )
     if plan.result.price is not None:
         yield f"At the margin another 0.01 of budget is worth {plan.result.price * 0.01:.4f} of the mean F1."
+
+
+def branch_text(branchpoint: str, precision: Precision) -> str:
+    """A branch in words: its precision is told where it is not the usual one."""
+    return branchpoint if precision == "f32" else f"{branchpoint} in {precision}"
 
 
 def plain_explanation(found: Explanation) -> dict[str, object]:
@@ -136,6 +149,7 @@ def plain_explanation(found: Explanation) -> dict[str, object]:
             return None
         return {
             "branchpoint": one.branchpoint,
+            "precision": one.precision,
             "fps": fraction_text(one.fps),
             "votes": one.votes,
             "threshold": one.threshold,

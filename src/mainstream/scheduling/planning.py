@@ -13,6 +13,7 @@ from mainstream.errors import InputError
 from mainstream.packages.artifacts import read_base_dnn, read_mpackage
 from mainstream.packages.folder import StoreFolder
 from mainstream.packages.layout import OciLayout
+from mainstream.packages.local import other_precision, trained_name, trained_precision
 from mainstream.packages.mpackage import MPackage
 from mainstream.packages.profiles import require_costs, require_ingest
 from mainstream.quality import Model
@@ -20,7 +21,7 @@ from mainstream.resources.app import MainstreamApp
 from mainstream.resources.edgenode import EdgeNode, Source
 from mainstream.resources.faults import meant
 from mainstream.resources.manifests import Manifests
-from mainstream.scheduling.assemble import Assembled, PackagedApp, assemble, budget
+from mainstream.scheduling.assemble import Assembled, PackagedApp, assemble, budget, engine_suits
 from mainstream.scheduling.decide import Plan, decide_schedule
 from mainstream.scheduling.problem import Objective, Sharing
 from mainstream.scheduling.render import engine
@@ -75,6 +76,7 @@ def prepare(
             manifests=manifests.path,
         )
         for base in {one.base_dnn.digest: one.base_dnn for one in packaged}.values()
+        if engine_suits(spec, base)
     }
     ingest = {
         stream: require_ingest(store, edge_node=edge_node.metadata.name, stream=stream, manifests=manifests.path)
@@ -151,8 +153,9 @@ def _named(option: str, text: str, known: tuple[Word, ...]) -> Word:
 
 def _packaged(manifests: Manifests, layout: OciLayout, apps: list[MainstreamApp]) -> list[PackagedApp]:
     names = layout.names()
-    missing = [app for app in apps if app.spec.training and _local_name(app) not in names]
+    missing = [app for app in apps if app.spec.training and trained_name(layout, app) not in names]
     if missing:
+        _refuse_other_precision(manifests, layout, missing)
         listed = ", ".join(app.key for app in missing)
         raise InputError(
             f"no M-Package yet of {listed}",
@@ -172,13 +175,28 @@ def _packaged(manifests: Manifests, layout: OciLayout, apps: list[MainstreamApp]
     return packaged
 
 
-def _local_name(app: MainstreamApp) -> str:
-    return f"mpackage/{app.metadata.namespace}/{app.metadata.name}"
+def _refuse_other_precision(manifests: Manifests, layout: OciLayout, missing: list[MainstreamApp]) -> None:
+    """``InputError`` where an app has an M-Package, but on the base DNN of the other precision, which does not fit."""
+    names = layout.names()
+    for app in missing:
+        there = other_precision(trained_name(layout, app))
+        if there is None or there not in names:
+            continue
+        trained_on = read_mpackage(layout, there).config.base_dnn
+        wanted = trained_precision(layout, app)
+        reference = app.spec.training.base_dnn.reference if app.spec.training else None
+        digest = "" if reference is None else f" ({layout.resolve(reference)})"
+        raise InputError(
+            f"spec.training.baseDnn: {app.key} is to use the {wanted} base DNN{digest}, but its M-Package that is there "
+            f"({there}) was trained on {trained_on}, the one of the other precision, and its branches fit no other",
+            where=manifests.where(app, "spec", "training", "baseDnn"),
+            remedy=f"Train it: mainstream train -f {manifests.path} --app {app.metadata.name} --store {layout.root.parent}",
+        )
 
 
 def _package(manifests: Manifests, layout: OciLayout, app: MainstreamApp) -> MPackage:
     if app.spec.package is None:
-        return read_mpackage(layout, _local_name(app))
+        return read_mpackage(layout, trained_name(layout, app))
     try:
         return read_mpackage(layout, app.spec.package.reference)
     except InputError as error:

@@ -112,6 +112,7 @@ def _app(assembled: Assembled, place: int, member: Member, choice: Choice, shari
         stem=_stem_name(member, sharing),
         package=_reference(member),
         branchpoint=candidate.branchpoint,
+        precision=candidate.precision,
         depth=options.depths[choice.candidate],
         branch_digest=candidate.branch_digest,
         planned_seconds=options.branch_seconds[choice.candidate],

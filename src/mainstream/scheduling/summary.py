@@ -109,6 +109,7 @@ def _apps(plan: Plan) -> list[dict[str, Any]]:
                 "view": member.app.spec.view,
                 "stem": app.stem,
                 "branchpoint": app.branchpoint,
+                "precision": app.precision,
                 "depth": app.depth,
                 "fps": fraction_text(app.fps),
                 "votes": app.votes,
