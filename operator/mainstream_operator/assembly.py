@@ -35,6 +35,7 @@ from mainstream_operator.watch import Patience
 
 APP_WINDOW = (0.05, 0.5)
 """Looking at an app is cheap; its EdgeNodes wait for more (settings, batching)."""
+TIDY_WINDOW = (3.0, 30.0)
 SWEEP_SECONDS = 60.0
 LEASE_LOOK_SECONDS = 2.0
 END_SECONDS = 10.0
@@ -111,6 +112,10 @@ class Operator:
     def changed(self, keys: Iterable[Key]) -> None:
         """These have to be looked at."""
         self._loop.changed(keys)
+
+    def left(self, keys: Iterable[Key]) -> None:
+        """An object is gone: those that it concerned, and what it shared with others."""
+        self._loop.changed([*keys, Key("Tidying", SHARED)])
 
     def mended(self, keys: Iterable[Key]) -> None:
         """A person changed something about these: earlier failures count no more."""
@@ -223,6 +228,8 @@ class Operator:
 
     def _window(self, key: Key) -> tuple[float, float]:
         batching = self.settings.batching
+        if key.kind == "Tidying":
+            return TIDY_WINDOW
         return (batching.idle_seconds, batching.max_seconds) if key.kind == "EdgeNode" else APP_WINDOW
 
 

@@ -58,7 +58,7 @@ async def _heard(operator: Operator, kind: kinds.Kind, *, event: Any, **_: Any) 
     """Something happened to an object that people make."""
     body = event["object"]
     if event["type"] == "DELETED":
-        operator.mended(operator.cluster.gone(kind, key_of(body)))
+        operator.left(operator.cluster.gone(kind, key_of(body)))
     else:
         operator.mended(operator.cluster.put(kind, body))
 

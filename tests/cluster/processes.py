@@ -4,6 +4,7 @@ Rules: each process gets SIGKILL from the kernel when the thread that started it
 ``kill -9`` of pytest leaves none behind; each has a log of its own, which is shown when something goes wrong.
 """
 
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -39,6 +40,13 @@ class Processes:
         process = self._running.pop(name)
         process.kill()
         process.wait(30)
+
+    def freeze(self, name: str, *, seconds: float) -> None:
+        """Let a process stand still for a while: connections stay open, and nobody is answered."""
+        process = self._running[name]
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """End all, the newest first."""
