@@ -56,10 +56,11 @@ contracts: setup ## Who may import whom (import-linter)
 examples: setup ## The manifests in examples/ are valid
 	$(BIN)/python -m pytest -q tests/house/test_examples.py
 
-reference: setup ## Write docs/api.md, docs/reasons.md and the chart's table of values anew from what they describe
+reference: setup ## Write docs/api.md, docs/reasons.md and the chart's values and CRDs anew from what they are made of
 	$(BIN)/python tools/api_reference.py > docs/api.md
 	$(BIN)/python -m mainstream.resources.reasons > docs/reasons.md
 	$(BIN)/python tools/chart_values.py
+	cp crds/*.yaml charts/mainstream/files/crds/
 
 schema: setup ## Write docs/schedule.schema.json anew from the types
 	$(BIN)/python -m mainstream.schedule > docs/schedule.schema.json
