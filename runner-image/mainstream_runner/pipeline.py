@@ -22,7 +22,7 @@ from mainstream_runner.ingest import Interrupted, Prepared
 from mainstream_runner.plans import Convert
 from mainstream_runner.readers import Readers
 from mainstream_runner.sinks.jsonl import Sink
-from mainstream_runner.sources.source import FrameSource
+from mainstream_runner.sources.source import FrameSource, StreamEnd
 from mainstream_runner.summary import StemCount, StreamSummary, Summary
 from mainstream_runner.turns import EngineTurns
 from mainstream_runner.voting import EndReason
@@ -224,10 +224,15 @@ class Pipeline:
 
     def _close_events_of_ended_streams(self) -> None:
         for reader in self.readers.ended():
-            end = reader.ingest.end
-            reason: EndReason = "StreamCutOff" if end is not None and end.reason == "CutOff" else "StreamEnded"
-            self._close_events(reader.number, reason)
+            self._close_events(reader.number, self._why(reader.ingest.end))
             self.readers.forget(reader.number)
+
+    def _why(self, end: StreamEnd | None) -> EndReason:
+        """A stream's events end for that reason with it: a camera's stream is closed when the run is stopped."""
+        if end is not None and end.reason == "CutOff":
+            return "StreamCutOff"
+        closed = end is None or end.reason == "Closed"
+        return "RunStopped" if closed and self._stop.is_set() else "StreamEnded"
 
     def _close_events(self, number: int, reason: EndReason) -> None:
         reader = self.readers.all[number]
