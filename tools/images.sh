@@ -61,6 +61,15 @@ wheels() {
     quietly "$python" -m pip download --only-binary :all: --python-version 3.11 --implementation cp --dest "$wheels.new" \
         --constraint constraints.txt --requirement "$wheels.new/requirements.txt" hatchling
     mv "$wheels.new" "$wheels"
+    # What was built from other wheels is not asked for again.
+    newest 1 "$cache/wheels-$1"-*
+    builder rmi --prune > /dev/null 2>&1 || true
+}
+
+# Remove all but the newest of these folders.
+newest() {
+    count=$1; shift
+    ls -dt "$@" | tail -n "+$((count + 1))" | while read -r folder; do rm -rf "$folder"; done
 }
 
 # Build one of the images, and keep it as $made.
@@ -71,6 +80,7 @@ build() {
     rm -rf "$made.new"
     quietly builder push --quiet "mainstream-$name" "oci:$made.new:mainstream-$name"
     mv "$made.new" "$made"
+    newest 2 "$cache/$name"-[0-9a-f]* # one before may be in use by other tests
 }
 
 image() {
