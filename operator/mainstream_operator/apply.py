@@ -132,7 +132,8 @@ def _without_sums(changes: Sequence[Change]) -> list[Change]:
 def meaning(value: Any) -> Any:
     """A status such that equal ones mean the same: lists are by content, what is empty is as good as absent."""
     if isinstance(value, dict):
-        inside = {name: meaning(one) for name, one in value.items() if name not in NOISE}
+        # In order: the API server orders names otherwise than we do, and lists are ordered by how their entries are written.
+        inside = {name: meaning(one) for name, one in sorted(value.items()) if name not in NOISE}
         return {name: one for name, one in inside.items() if one not in ({}, [], None)}
     if isinstance(value, list):
         return sorted((meaning(one) for one in value), key=repr)

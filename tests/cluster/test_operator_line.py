@@ -44,9 +44,6 @@ def test_an_app_with_a_package_becomes_ready(operated: Operated, stage: Stage, a
     assert all("Traceback" not in str(record) for record in operated.records())
 
 
-@pytest.mark.xfail(
-    reason="a status is written once more after a restart, without a condition that turned", strict=False
-)
 def test_nothing_is_written_twice(operated: Operated, stage: Stage, artifacts: Registry) -> None:
     """Neither while nothing changes, nor by an operator that was started again; and nothing is solved again."""
     stage.host("box-1")
