@@ -11,7 +11,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "edgenodes.mainstream.dev": (
         "spec.streams", "spec.allowedNamespaces", "status.nodeName", "status.profile.hardware",
         "status.profile.streams.sourceDigest", "status.schedule.inputDigest", "status.schedule.costScale",
-        "status.schedule.rejected", "status.runner.refusal", "status.conditions",
+        "status.schedule.apps.precision", "status.schedule.rejected", "status.runner.refusal", "status.conditions",
     ),
     "mainstreamapps.mainstream.dev": (
         "spec.training", "spec.package", "status.package.trainingHash", "status.previousPackage", "status.heldPackage",
