@@ -11,7 +11,7 @@ import threading
 
 READER_NICENESS = 10
 PREPARER_NICENESS = 10
-"""Lower still, another schedule takes half as long again to come on a box that is half busy, and no fewer frames are lost."""
+"""Lower still, another schedule took longer to come on a box that was half busy, and no fewer frames were lost (once)."""
 
 
 def make_nice(niceness: int) -> None:
