@@ -120,6 +120,11 @@ class Operated:
         lines = (line for line in text.splitlines() if line and not line.startswith("#"))
         return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
 
+    def looks(self) -> float:
+        """How often it looked at an object since its start."""
+        found = self.metrics().items()
+        return sum(value for name, value in found if name.startswith("mainstream_reconcile_seconds_count"))
+
     def records(self) -> list[dict[str, Any]]:
         """Its log; every line is a record."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]

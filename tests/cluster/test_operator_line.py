@@ -57,22 +57,17 @@ def test_nothing_is_written_twice(operated: Operated, stage: Stage, artifacts: R
     eventually("all is ready", lambda: is_ready(stage, "mainstreamapps", "blue-car", "traffic"))
 
     before = stage.versions()
-    looks = _looks(operated)
-    eventually("every object was looked at again and again", lambda: _looks(operated) > looks + 12)
+    looks = operated.looks()
+    eventually("every object was looked at again and again", lambda: operated.looks() > looks + 12)
     assert stage.versions() == before
 
     operated.kill()
     operated.start()
     operated.wait_ready()
-    eventually("every object was looked at", lambda: _looks(operated) > 6, why=operated.tail)
+    eventually("every object was looked at", lambda: operated.looks() > 6, why=operated.tail)
     assert stage.versions() == before
     metrics = operated.metrics()
     assert not [name for name in metrics if name.startswith("mainstream_writes_total")], metrics
-
-
-def _looks(operated: Operated) -> float:
-    found = operated.metrics().items()
-    return sum(value for name, value in found if name.startswith("mainstream_reconcile_seconds_count"))
 
 
 def test_a_new_app_changes_only_what_it_concerns(operated: Operated, stage: Stage, artifacts: Registry) -> None:
