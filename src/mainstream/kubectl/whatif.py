@@ -123,13 +123,20 @@ def ask(situation: Situation, name: str, packages: ClusterPackages, like: Mappin
         if fault is not None:
             refused[app.key] = fault
             continue
-        packaged = _package(situation, app, packages, like, refused, notes)
-        if packaged is None:
+        try:
+            packaged = _package(situation, app, packages, like, refused, notes)
+            if packaged is None:
+                continue
+            one = PackagedApp(
+                app=app, package=packaged.package, base_dnn=packaged.base_dnn, where=f"MainstreamApp {app.key}", age=age
+            )
+            check_packaged(one)
+        except InputError as error:
+            # Somebody else's mistake holds nobody up; one's own is what one asks about.
+            if app.key in situation.changed:
+                raise
+            refused[app.key] = ("PackageInvalid", error.problem)
             continue
-        one = PackagedApp(
-            app=app, package=packaged.package, base_dnn=packaged.base_dnn, where=f"MainstreamApp {app.key}", age=age
-        )
-        check_packaged(one)
         ready.append(one)
     costs = _costs_of(node, status, situation.costs)
     for one in [one for one in ready if one.base_dnn.digest not in costs]:
