@@ -155,9 +155,14 @@ class Operator:
             self._stop.wait(0.05)
         if self.settings.leader_election and not self._stop.is_set():
             self._state = None  # a replica that waits for its turn is ready to
-            identity = f"{os.environ.get('HOSTNAME') or socket.gethostname()}-{os.getpid()}"
+            name, uid = os.environ.get("POD_NAME", ""), os.environ.get("POD_UID", "")
             leadership = Leadership(
-                self._api, namespace=self.settings.namespace, identity=identity, clock=self._clock, stop=self._stop
+                self._api,
+                namespace=self.settings.namespace,
+                identity=f"{name or socket.gethostname()}-{os.getpid()}",
+                pod=(name, uid) if name and uid else None,
+                clock=self._clock,
+                stop=self._stop,
             )
             leadership.run(self._decide, lambda: self._end("another replica leads"))
         elif not self._stop.is_set():

@@ -193,11 +193,14 @@ class Api:
         self._called("update", kind.group, kind.plural)
         self._call("PUT", _path(kind, key.namespace, key.name), query={"fieldManager": FIELD_MANAGER}, body=body)
 
-    def delete(self, key: ObjectKey) -> None:
-        """Delete it and in the background what it owns; one that is gone is no error."""
+    def delete(self, key: ObjectKey, *, version: str | None = None) -> None:
+        """Delete it and in the background what it owns; one that is gone is no error. 409 if it is not of that version."""
         self._called("delete", key.kind.group, key.kind.plural)
+        options: Plain = {"propagationPolicy": "Background"}
+        if version is not None:
+            options["preconditions"] = {"resourceVersion": version}
         try:
-            self._call("DELETE", _path(key.kind, key.namespace, key.name), body={"propagationPolicy": "Background"})
+            self._call("DELETE", _path(key.kind, key.namespace, key.name), body=options)
         except ApiError as error:
             if error.status != 404:
                 raise

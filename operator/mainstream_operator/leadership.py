@@ -31,12 +31,23 @@ class Seen:
 
 
 class Leadership:
-    """``run`` in a thread. ``won`` is called once we lead, ``lost`` when we must not any more."""
+    """``run`` in a thread. ``won`` is called once we lead, ``lost`` when we must not any more.
+
+    Nothing of a release may outlive it: a holder that ends deletes the Lease, and ``pod`` (name and uid of the holder's, where
+    there is one) owns it, for a holder that was killed.
+    """
 
     def __init__(
-        self, api: Api, *, namespace: str, identity: str, clock: Callable[[], float], stop: threading.Event
+        self,
+        api: Api,
+        *,
+        namespace: str,
+        identity: str,
+        pod: tuple[str, str] | None,
+        clock: Callable[[], float],
+        stop: threading.Event,
     ) -> None:
-        self._api, self._identity, self._clock, self._stop = api, identity, clock, stop
+        self._api, self._identity, self._pod, self._clock, self._stop = api, identity, pod, clock, stop
         self._key = ObjectKey(kinds.LEASE, namespace, LEASE)
         self._seen: Seen | None = None
 
@@ -73,7 +84,9 @@ class Leadership:
         mine = spec.get("holderIdentity") == self._identity
         transitions = int(spec.get("leaseTransitions") or 0) + (0 if mine else 1)
         try:
-            self._api.replace({**body, "spec": self._lease(spec, transitions=transitions)["spec"]}, kinds.LEASE)
+            lease = self._lease(spec, transitions=transitions)
+            metadata = {**body["metadata"], "ownerReferences": lease["metadata"]["ownerReferences"]}
+            self._api.replace({**body, "metadata": metadata, "spec": lease["spec"]}, kinds.LEASE)
         except ApiError as error:
             if error.status == 409:
                 return False
@@ -90,10 +103,14 @@ class Leadership:
     def _lease(self, spec: Plain, *, transitions: int) -> Plain:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         mine = spec.get("holderIdentity") == self._identity
+        owners: list[Plain] = []
+        if self._pod is not None:
+            name, uid = self._pod
+            owners = [{"apiVersion": "v1", "kind": "Pod", "name": name, "uid": uid}]
         return {
             "apiVersion": kinds.LEASE.api_version,
             "kind": kinds.LEASE.kind,
-            "metadata": {"name": self._key.name, "namespace": self._key.namespace},
+            "metadata": {"name": self._key.name, "namespace": self._key.namespace, "ownerReferences": owners},
             "spec": {
                 "holderIdentity": self._identity,
                 "leaseDurationSeconds": DURATION_SECONDS,
@@ -107,6 +124,6 @@ class Leadership:
         try:
             body = self._api.get(self._key)
             if body is not None and (body.get("spec") or {}).get("holderIdentity") == self._identity:
-                self._api.replace({**body, "spec": {**body["spec"], "holderIdentity": ""}}, kinds.LEASE)
+                self._api.delete(self._key, version=body["metadata"]["resourceVersion"])
         except ApiError as error:
             log.info("the Lease is not given back; it ends by itself", error=str(error))

@@ -47,7 +47,7 @@ RIGHTS: Mapping[Scope, Rights] = {
         ("", "pods"): _READ | {"patch"},
         ("apps", "deployments"): _MADE,
         ("batch", "jobs"): _READ | {"create", "delete"},
-        ("coordination.k8s.io", "leases"): _KEPT | {"get", "update"},
+        ("coordination.k8s.io", "leases"): _MADE | {"get", "update"},
         ("rbac.authorization.k8s.io", "roles"): _KEPT,
         ("rbac.authorization.k8s.io", "rolebindings"): _KEPT,
     },

@@ -295,15 +295,30 @@ class Stage:
         """The runner's pod of a Deployment runs now; its name."""
         label = f"mainstream.dev/edge-node={edge_node},app.kubernetes.io/component=runner"
         pods = f"/api/v1/namespaces/{NAMESPACE}/pods"
-        [pod] = eventually("the runner's pod", lambda: self._several(f"{pods}?labelSelector={label}", 1))[:1]
+        found = eventually(
+            "the runner's pod", lambda: self._several(f"{pods}?labelSelector={label}", 1), why=self.picture
+        )
+        [pod] = found[:1]
         name: str = pod["metadata"]["name"]
         self._did("PATCH", f"{pods}/{name}/status", {"status": {"phase": "Running"}}, MERGE)
         return name
 
+    def picture(self) -> str:
+        """What is there and what became of it, for whoever waits in vain."""
+        kinds = "edgenodes,mainstreamapps,deployments,replicasets,pods,serviceaccounts,configmaps,jobs"
+        listed = self.plane.kubectl("get", kinds, "--all-namespaces").stdout
+        events = self.plane.kubectl("get", "events", "--all-namespaces", "--sort-by=.lastTimestamp").stdout
+        deployments = self.plane.kubectl("get", "deployments", f"--namespace={NAMESPACE}", "--output=yaml").stdout
+        return f"{listed}\n{events[-3000:]}\n{deployments[-6000:]}"
+
     def bring_up(self, edge_node: str) -> None:
         """Measure what is asked for, run the runner's pod, report: until the box is ready."""
-        eventually(f"measuring {edge_node}", lambda: self.profile() or self.schedule(edge_node))
-        eventually(f"a schedule for {edge_node}", lambda: self.profile() or self.schedule(edge_node))
+
+        def is_scheduled() -> bool:
+            self.profile()  # of other boxes, too: each has a Job of its own, and they come one by one
+            return self.schedule(edge_node) is not None
+
+        eventually(f"a schedule for {edge_node}", is_scheduled, why=self.picture)
         self.run_pod(edge_node)
         self.keep_reporting(edge_node, lambda: is_ready(self, "edgenodes", edge_node))
 

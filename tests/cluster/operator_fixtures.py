@@ -52,4 +52,5 @@ def operated(governed: ControlPlane, tmp_path: Path, artifacts: Registry, stage:
     operated = Operated(plane=governed, folder=tmp_path / "operator", settings=settings(artifacts.address))
     yield operated
     operated.kill()
+    print(operated.tail())  # pytest shows it where the test failed
     stage.forget_shared()

@@ -118,11 +118,13 @@ def test_a_rollback_brings_the_old_settings_back(release: Release) -> None:
 def test_an_uninstalled_release_leaves_the_crds_alone(release: Release) -> None:
     """Nothing else of it is there: not in its namespace, and not outside."""
     release.uninstall()
-    _until_pods_are_gone(release)
-    assert _left(release) == {
-        "CustomResourceDefinition/edgenodes.mainstream.dev",
-        "CustomResourceDefinition/mainstreamapps.mainstream.dev",
-    }
+    _until_only_these_are_left(
+        release,
+        {
+            "CustomResourceDefinition/edgenodes.mainstream.dev",
+            "CustomResourceDefinition/mainstreamapps.mainstream.dev",
+        },
+    )
 
 
 def test_helm_3_installs_it_again_and_removes_all_of_it(release: Release, registry: Registry) -> None:
@@ -131,8 +133,7 @@ def test_helm_3_installs_it_again_and_removes_all_of_it(release: Release, regist
     old.install({**usual_values(registry), "crds": {"keep": False}})
     assert _ready(old) == {"mainstream-operator": 1}
     old.uninstall()
-    _until_pods_are_gone(old)
-    assert _left(old) == set()
+    _until_only_these_are_left(old, set())
 
 
 def _apply(plane: ControlPlane, body: dict[str, Any]) -> None:
@@ -169,10 +170,17 @@ def _operators(release: Release) -> set[str]:
     return {item["metadata"]["name"] for item in items}
 
 
-def _until_pods_are_gone(release: Release) -> None:
-    """Helm waits for what it made; pods are their Deployments'."""
-    listing = ("get", "pods", f"--namespace={release.namespace}", "--output=name")
-    release.plane.processes.wait_until("no pod is left", lambda: release.plane.did(*listing) == "")
+def _until_only_these_are_left(release: Release, expected: set[str]) -> None:
+    """Helm waits for what it made; pods are their Deployments', and a Lease is its pod's."""
+    found: set[str] = set()
+
+    def is_so() -> bool:
+        nonlocal found
+        found = _left(release)
+        return found <= expected
+
+    release.plane.processes.wait_until("the rest is gone", is_so)
+    assert found == expected
 
 
 def _settings(release: Release) -> dict[str, Any]:

@@ -75,7 +75,8 @@ def test_what_it_reports_is_what_the_operator_reads(make_box: Callable[[str], Bo
     empty = box.schedule(apps=0)
     box.publish(empty)
     eventually("nothing runs", lambda: box.state().digest == empty.digest, why=box.log)
-    assert box.report()["apps"] == box.report()["streams"] == []
+    report = box.report()  # the API server drops a list that is applied empty after it had entries
+    assert (report.get("apps", []), report.get("streams", [])) == ([], [])
     assert "refusal" not in box.report()
     assert box.probe("/readyz") == 200
     box.publish(schedule)

@@ -35,6 +35,6 @@
 - {apiGroups: [""], resources: [pods], verbs: [list, watch, patch]}
 - {apiGroups: [apps], resources: [deployments], verbs: [list, watch, create, patch, delete]}
 - {apiGroups: [batch], resources: [jobs], verbs: [list, watch, create, delete]}
-- {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, list, watch, create, patch, update]}
+- {apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, list, watch, create, patch, update, delete]}
 - {apiGroups: [rbac.authorization.k8s.io], resources: [roles, rolebindings], verbs: [list, watch, create, patch]}
 {{- end -}}
