@@ -311,14 +311,18 @@ class Stage:
         deployments = self.plane.kubectl("get", "deployments", f"--namespace={NAMESPACE}", "--output=yaml").stdout
         return f"{listed}\n{events[-3000:]}\n{deployments[-6000:]}"
 
-    def bring_up(self, edge_node: str) -> None:
-        """Measure what is asked for, run the runner's pod, report: until the box is ready."""
+    def measure(self, edge_node: str) -> None:
+        """Measure what is asked for until there is a schedule."""
 
         def is_scheduled() -> bool:
             self.profile()  # of other boxes, too: each has a Job of its own, and they come one by one
             return self.schedule(edge_node) is not None
 
         eventually(f"a schedule for {edge_node}", is_scheduled, why=self.picture)
+
+    def bring_up(self, edge_node: str) -> None:
+        """Measure, run the runner's pod, report: until the box is ready."""
+        self.measure(edge_node)
         self.run_pod(edge_node)
         self.keep_reporting(edge_node, lambda: is_ready(self, "edgenodes", edge_node))
 

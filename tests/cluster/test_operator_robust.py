@@ -75,7 +75,7 @@ def measured(operated: Operated, stage: Stage, artifacts: Registry) -> dict[str,
         stage.apply(packaged_app(f"first-{box}", "traffic", references["app-0"], box))
     operated.start()
     for box in BOXES:
-        eventually(f"a schedule for {box}", lambda box=box: stage.profile() or stage.schedule(box), why=operated.tail)
+        stage.measure(box)
         stage.delete(packaged_app(f"first-{box}", "traffic", references["app-0"], box))
     return references
 
@@ -178,7 +178,7 @@ def test_nothing_is_left_and_nothing_sticks(
     stage.apply(things["box"])
     stage.apply(things["app"])
     operated.start()
-    eventually("a schedule", lambda: stage.profile() or stage.schedule("box-1"), why=operated.tail)
+    stage.measure("box-1")
     eventually(
         "a Deployment", lambda: stage.get(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/mainstream-runner-box-1")
     )
