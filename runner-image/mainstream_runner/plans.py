@@ -48,9 +48,12 @@ class StreamPlan:
 
 
 def _due(cycle: Cycle, apps: Sequence[ScheduledApp], slot: int) -> int:
+    asked = None
     for number, app in enumerate(apps):
-        if not cycle.takes(app.fps, slot):
-            return number
+        if app.fps != asked:
+            if not cycle.takes(app.fps, slot):
+                return number
+            asked = app.fps
     return len(apps)
 
 

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import av
@@ -78,8 +79,10 @@ class CameraConnection:
         rate = self.video.average_rate or self.video.guessed_rate
         self.fps = Fraction(rate) if rate else None
 
-    def pictures(self, wanted: WantedStamp) -> Iterator[tuple[Fraction | None, av.VideoFrame] | None]:
-        """Pictures with the camera's timestamps in seconds, None where it gives none; for a packet without one, None.
+    def pictures(
+        self, wanted: WantedStamp
+    ) -> Iterator[tuple[Fraction | None, av.VideoFrame] | Literal["left out", "no picture"]]:
+        """Pictures with the camera's timestamps in seconds, None where it gives none; for a packet without one, why.
 
         ``ConnectionLostError`` when nothing came for the connection's stall seconds, or the stream broke off or ended.
         """
@@ -91,7 +94,7 @@ class CameraConnection:
                     self.width, self.height = picture.width, picture.height
                     yield self._stamp(picture), picture
             if not shown:
-                yield None
+                yield "left out" if self.decoder.left_out else "no picture"
 
     def packets(self) -> Iterator["av.Packet[VideoStream]"]:
         """The video's packets as they come; ``ConnectionLostError`` as with ``pictures``."""

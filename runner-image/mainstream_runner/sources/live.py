@@ -110,7 +110,10 @@ class LiveSource:
                 if self._over():
                     return
                 now = self._clock.seconds()
-                if item is None:
+                if item == "left out":
+                    newest = now
+                    continue
+                if item == "no picture":
                     if now - newest > self._stall_seconds:
                         raise ConnectionLostError("Stalled", "the connection is open, but no picture comes")
                     continue
