@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from mainstream.resources.reasons import REASONS
 from mainstream_operator.values import Finding, Plain
 
 MESSAGE_LIMIT = 1024
@@ -13,7 +14,7 @@ BAD_WHEN_TRUE = frozenset({"Reconciling", "Stalled", "Overcommitted", "Degraded"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A condition that turned: what a Kubernetes Event tells."""
+    """A condition that turned: what a Kubernetes Event tells. ``warning``: somebody has to do something."""
 
     type: str
     reason: str
@@ -48,8 +49,16 @@ def conditions(
             bad = (finding.good is not False) if name in BAD_WHEN_TRUE else (finding.good is not True)
             if old is not None or bad or name == "Ready":
                 message = finding.message or finding.reason
-                changes.append(Change(type=name, reason=finding.reason, message=message[:MESSAGE_LIMIT], warning=bad))
+                warning = bad and not _passes(finding.reason)
+                changes.append(
+                    Change(type=name, reason=finding.reason, message=message[:MESSAGE_LIMIT], warning=warning)
+                )
     return found, changes
+
+
+def _passes(reason: str) -> bool:
+    """Whether it is a wait that ends by itself."""
+    return reason in REASONS and not REASONS[reason].remedy
 
 
 def summed_up(

@@ -33,11 +33,11 @@ def serve(registry: CollectorRegistry, ready: Ready, *, host: str, port: int) ->
             """Probes every few seconds are no news."""
 
         def _answer(self, status: int, kind: str, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
             with contextlib.suppress(ConnectionError):  # who asked did not wait for the answer
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
                 self.wfile.write(body)
 
     server = ThreadingHTTPServer((host, port), Handler)

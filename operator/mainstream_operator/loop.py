@@ -122,7 +122,7 @@ class Loop:
             if isinstance(error, ApiError) and (error.status == 0 or error.status >= 500):
                 longest = AWAY_RETRY_SECONDS
             log.warning("a look failed", object=f"{key.kind} {key.name}", error=str(error))
-        except Exception:
+        except Exception:  # a fault of ours with one object must not end the looks at all others
             outcome = "crashed"
             log.exception("a look crashed", object=f"{key.kind} {key.name}")
         now = self._seams.clock()

@@ -155,7 +155,7 @@ class PackageReader:
             value = Wait(reason="PackageNotFound", message=str(error), failed=False)
         except MainstreamError as error:
             value = Wait(reason="PackageInvalid", message=str(error), failed=True)
-        except Exception as error:
+        except Exception as error:  # what a stranger's registry sends must not end the thread that reads for all
             log.exception("cannot read a package", reference=asked.reference)
             value = Wait(reason="PackageInvalid", message=f"{type(error).__name__} while reading it", failed=True)
         now = self._clock()

@@ -29,6 +29,13 @@ def test_nothing_is_told_where_nothing_turned() -> None:
     assert changes == []
 
 
+def test_what_passes_by_itself_is_no_warning() -> None:
+    """``kubectl describe`` must not look like trouble while things go as they should."""
+    findings = {"Profiled": _waits(), "Scheduled": _waits("MinF1Unreachable", "0.9 is out of reach")}
+    _, changes = conditions(findings, (), generation=1, now="now")
+    assert [(one.reason, one.warning) for one in changes] == [("ProfilePending", False), ("MinF1Unreachable", True)]
+
+
 def test_what_is_bad_when_true_warns_when_it_turns_true() -> None:
     """Overcommitted, Degraded."""
     _, changes = conditions(
@@ -61,7 +68,7 @@ def test_unknown_is_not_ready() -> None:
 
 def test_an_event_carries_the_condition_and_its_reason() -> None:
     """The same word as in the condition; its note fits what the API takes."""
-    _, changes = conditions({"Ready": _waits(message="x" * 5000)}, (), generation=1, now="now")
+    _, changes = conditions({"Ready": _waits("ProfileFailed", "x" * 5000)}, (), generation=1, now="now")
     body = event(changes[0], {"kind": "EdgeNode", "name": "gate-3"}, now="now", name="e", namespace="default")
-    assert (body["type"], body["reason"], body["action"]) == ("Warning", "ProfilePending", "Ready")
+    assert (body["type"], body["reason"], body["action"]) == ("Warning", "ProfileFailed", "Ready")
     assert len(body["note"]) <= 1024
