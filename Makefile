@@ -25,10 +25,10 @@ demo: $(VENV)/.demo ## Set up and run the demo: train, plan and run six applicat
 test: test-unit test-cluster ## Set up and pass all tests
 
 test-unit: setup ## Pass the tests that need no cluster
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --durations=25
 
 test-cluster: setup cluster-tools ## Pass the tests on a real API server and real kubelets
-	$(BIN)/python -m pytest tests/cluster
+	$(BIN)/python -m pytest tests/cluster --durations=25
 
 cluster-tools: ## Install and build what a cluster on this machine needs (Kubernetes from its Go modules: ten minutes, once)
 	@$(MAKE) --no-print-directory tools DEBIAN_PACKAGES="$(CLUSTER_PACKAGES)"

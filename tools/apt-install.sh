@@ -8,4 +8,4 @@ fi
 echo "Installing $* ..."
 export DEBIAN_FRONTEND=noninteractive
 apt-get update --quiet --quiet
-apt-get install --quiet --quiet --yes --no-install-recommends "$@" > /dev/null
+apt-get install --option DPkg::Lock::Timeout=300 --quiet --quiet --yes --no-install-recommends "$@" > /dev/null
