@@ -12,11 +12,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from mainstream.evaluation.matching import Interval, Matching, match
 
+from .built_images import IN_CLUSTER_REGISTRY, Registry
 from .control_plane import ControlPlane
+from .nodes import Cluster
+from .releases import Release, usual_values
+from .storage import add_storage, remove_storage
 
 BELT = Path(__file__).resolve().parents[2] / "examples" / "belt"
+FIRST_NODE = {"kubernetes.io/hostname": "edge-1"}
 FPS, FRAMES = 15, 900
 """Of the camera's video, which begins anew at every whole minute."""
 EDGE_SECONDS = 2
@@ -32,14 +39,55 @@ class Heard:
     records: Mapping[str, Sequence[Mapping[str, Any]]]
 
 
-def overlay(folder: Path, image: str) -> Path:
+@contextmanager
+def running_belt(cluster: Cluster, registry: Registry, folder: Path) -> Iterator[None]:
+    """The chart with its own registry, and the belt, until every app is Ready.
+
+    All but what trains is on the first node, so that the second may be switched off.
+    """
+    registry.push(["operator", "runner", "trainer", "examples"])
+    add_storage(cluster)
+    repository, _, tag = IN_CLUSTER_REGISTRY.rpartition(":")
+    values = usual_values(registry)
+    image = {"repository": repository, "tag": tag}
+    values |= {"registry": {"inCluster": {"enabled": True, "image": image, "nodeSelector": FIRST_NODE}}}
+    values["operator"] |= {"nodeSelector": FIRST_NODE}
+    release = Release(plane=cluster.plane)
+    release.install(values)
+    plane = cluster.plane
+    plane.did("apply", "--kustomize", _overlay(folder, registry.images["examples"]))
+    ready = ("--for=condition=Ready", "mainstreamapp", "--all", "--namespace=belt")
+    waited = plane.kubectl("wait", *ready, "--timeout=170s")
+    for _ in range(5):
+        if waited.returncode != 0:
+            waited = plane.kubectl("wait", *ready, "--timeout=170s")
+    assert waited.returncode == 0, f"{waited.stderr}\n{_state(cluster)}"
+    yield
+    plane.did("delete", "--kustomize", folder, "--timeout=120s")
+    release.uninstall()
+    remove_storage(cluster)
+
+
+def _state(cluster: Cluster) -> str:
+    asked = (
+        ("get", "edgenodes,mainstreamapps,jobs,pods,pvc", "--all-namespaces", "--output=wide"),
+        ("get", "edgenodes,mainstreamapps", "--all-namespaces", "--output=jsonpath={..status.conditions}"),
+        ("logs", "--namespace=mainstream-system", "deployment/mainstream-operator", "--tail=60"),
+        ("get", "events", "--all-namespaces"),
+    )
+    return "\n".join(cluster.plane.kubectl(*arguments).stdout[-8000:] for arguments in asked)
+
+
+def _overlay(folder: Path, image: str) -> Path:
     """A kustomization of the example with that image (``repository:tag``); ``folder`` is where it is written."""
     name, _, tag = image.rpartition(":")
+    placed = [{"op": "add", "path": "/spec/template/spec/nodeSelector", "value": FIRST_NODE}]
     written = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "resources": [os.path.relpath(BELT, folder)],
         "images": [{"name": "mainstream-examples", "newName": name, "newTag": tag}],
+        "patches": [{"target": {"kind": "Deployment"}, "patch": json.dumps(placed)}],
     }
     (folder / "kustomization.yaml").write_text(json.dumps(written))
     return folder
@@ -103,3 +151,18 @@ def page(plane: ControlPlane) -> Iterator[str]:
     pod = runner_pod(kubectl, "belt-box")["metadata"]
     with kubectl.forwarded(f"pod/{pod['name']}", 8080, namespace=pod["namespace"]) as port:
         yield f"http://127.0.0.1:{port}"
+
+
+def counters(plane: ControlPlane) -> dict[str, Any]:
+    """What the runner counted since its start, and which pod it is."""
+    with page(plane) as address:
+        state = httpx.get(f"{address}/api/state", trust_env=False).json()
+    selector = "--selector=app.kubernetes.io/component=runner,mainstream.dev/edge-node=belt-box"
+    (pod,) = plane.got("pods", selector, "--namespace=mainstream-system")["items"]
+    return {
+        "pod": (pod["metadata"]["uid"], pod["status"]["containerStatuses"][0]["restartCount"]),
+        "missing": {one["name"]: one["missing"] for one in state["streams"]},
+        "dropped": {one["app"]: one["dropped"] for stem in state["stems"] for one in stem["apps"]},
+        "analysed": {one["app"]: one["analysed"] for stem in state["stems"] for one in stem["apps"]},
+        "changes": state["scheduleChanges"],
+    }

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from .control_plane import ControlPlane, start_control_plane
-from .operating import API, NAMESPACE, Operated, Stage, eventually, settings
+from .operated import NAMESPACE, Operated, settings
 from .packages import Registry
+from .stage import API, Stage
+from .waiting import eventually
 
 CRDS = Path(__file__).resolve().parents[2] / "crds"
 

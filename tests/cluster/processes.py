@@ -24,7 +24,7 @@ class Processes:
     def start(self, name: str, *command: object) -> int:
         """Start a process that is called ``name``; its id. It keeps its id over ``exec``."""
         guard = [program("setpriv", "util-linux"), "--pdeathsig", "KILL"]
-        with (self._logs / f"{name}.log").open("ab") as log:
+        with self.log(name).open("ab") as log:
             process = subprocess.Popen(
                 [*guard, *map(str, command)],
                 stdin=subprocess.DEVNULL,
@@ -34,6 +34,10 @@ class Processes:
             )
         self._running[name] = process
         return process.pid
+
+    def log(self, name: str) -> Path:
+        """Where a process prints to."""
+        return self._logs / f"{name}.log"
 
     def kill(self, name: str) -> None:
         """End a process and wait until it is gone."""

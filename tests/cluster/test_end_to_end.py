@@ -3,19 +3,17 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
-from .belt import BELT, listen, measured, overlay, page, truth
+from .belt import BELT, counters, listen, measured, running_belt, truth
 from .binaries import built
-from .built_images import IN_CLUSTER_REGISTRY, Registry
+from .built_images import Registry
 from .nodes import Cluster
-from .releases import Release, usual_values
-from .storage import add_storage, remove_storage
+from .second_box import APP, BOX, SecondBox, running_second_box, without_network
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]  # where images have to be built, that takes most of it
 
@@ -23,41 +21,21 @@ EVENTS = {"apple": ["apple"], "orange": ["orange"], "broccoli": ["broccoli"], "f
 GREEN = BELT / "more" / "green.yaml"
 LISTEN_SECONDS = 75
 """A little more than one round of the camera."""
+OUTAGE_SECONDS = 45
 
 
 @pytest.fixture(scope="module")
 def belt(cluster: Cluster, registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """The chart with its own registry, and the belt, until every app is Ready."""
-    registry.push(["operator", "runner", "trainer", "examples"])
-    add_storage(cluster)
-    repository, _, tag = IN_CLUSTER_REGISTRY.rpartition(":")
-    image = {"repository": repository, "tag": tag}
-    values = usual_values(registry) | {"registry": {"inCluster": {"enabled": True, "image": image}}}
-    release = Release(plane=cluster.plane)
-    release.install(values)
-    folder = overlay(tmp_path_factory.mktemp("belt"), registry.images["examples"])
-    plane = cluster.plane
-    plane.did("apply", "--kustomize", folder)
-    ready = ("--for=condition=Ready", "mainstreamapp", "--all", "--namespace=belt")
-    waited = plane.kubectl("wait", *ready, "--timeout=170s")
-    for _ in range(5):
-        if waited.returncode != 0:
-            waited = plane.kubectl("wait", *ready, "--timeout=170s")
-    assert waited.returncode == 0, f"{waited.stderr}\n{_state(cluster)}"
-    yield cluster
-    plane.did("delete", "--kustomize", folder, "--timeout=120s")
-    release.uninstall()
-    remove_storage(cluster)
+    with running_belt(cluster, registry, tmp_path_factory.mktemp("belt")):
+        yield cluster
 
 
-def _state(cluster: Cluster) -> str:
-    asked = (
-        ("get", "edgenodes,mainstreamapps,jobs,pods,pvc", "--all-namespaces", "--output=wide"),
-        ("get", "edgenodes,mainstreamapps", "--all-namespaces", "--output=jsonpath={..status.conditions}"),
-        ("logs", "--namespace=mainstream-system", "deployment/mainstream-operator", "--tail=60"),
-        ("get", "events", "--all-namespaces"),
-    )
-    return "\n".join(cluster.plane.kubectl(*arguments).stdout[-8000:] for arguments in asked)
+@pytest.fixture(scope="module")
+def second(belt: Cluster, registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondBox]:
+    """Another box, and an app on both."""
+    with running_second_box(belt, registry.images["examples"], tmp_path_factory.mktemp("second")) as second:
+        yield second
 
 
 def _plugin(cluster: Cluster, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -154,21 +132,6 @@ def test_the_plugin_shows_events(belt: Cluster) -> None:
     assert {one["app"] for one in told} == {"belt/apple"}
 
 
-def _counters(cluster: Cluster) -> dict[str, Any]:
-    """What the runner counted since its start, and which pod it is."""
-    with page(cluster.plane) as address:
-        state = httpx.get(f"{address}/api/state", trust_env=False).json()
-    selector = "--selector=app.kubernetes.io/component=runner"
-    (pod,) = cluster.plane.got("pods", selector, "--namespace=mainstream-system")["items"]
-    return {
-        "pod": (pod["metadata"]["uid"], pod["status"]["containerStatuses"][0]["restartCount"]),
-        "missing": {one["name"]: one["missing"] for one in state["streams"]},
-        "dropped": {one["app"]: one["dropped"] for stem in state["stems"] for one in stem["apps"]},
-        "analysed": {one["app"]: one["analysed"] for stem in state["stems"] for one in stem["apps"]},
-        "changes": state["scheduleChanges"],
-    }
-
-
 def test_an_app_comes_and_goes_without_a_lost_frame(belt: Cluster) -> None:
     """Planned beforehand, then applied and deleted: the same pod, and no counter of lost frames has moved."""
     asked = _plugin(belt, "plan", "--filename", str(GREEN), "--output=json")
@@ -176,7 +139,7 @@ def test_an_app_comes_and_goes_without_a_lost_frame(belt: Cluster) -> None:
     assert asked.returncode == 0, asked.stderr
     (box,) = json.loads(asked.stdout)["edgeNodes"]
     foretold = {row["app"]: row["after"] for row in box["apps"]}
-    before = _counters(belt)
+    before = counters(belt.plane)
     plane = belt.plane
     plane.did("apply", "--filename", GREEN)
     plane.did("wait", "--for=condition=Ready", "msa/green", "--namespace=belt", "--timeout=120s")
@@ -185,11 +148,11 @@ def test_an_app_comes_and_goes_without_a_lost_frame(belt: Cluster) -> None:
     assert {app: (one["branchpoint"], one["fps"]) for app, one in now.items()} == {
         app: (one["branchpoint"], one["fps"]) for app, one in foretold.items()
     }
-    with_it = _counters(belt)
+    with_it = counters(belt.plane)
     plane.did("delete", "--filename", GREEN)
     plane.did("wait", "--for=jsonpath={.status.schedule.appCount}=4", "en/belt-box", "--timeout=60s")
     plane.did("wait", "--for=condition=Ready", "en/belt-box", "--timeout=60s")
-    after = _counters(belt)
+    after = counters(belt.plane)
     assert before["pod"] == with_it["pod"] == after["pod"]
     assert before["missing"] == after["missing"]
     # The box shares its cores with a whole cluster, so now and then a frame is late, schedules or not; a change that lost
@@ -199,3 +162,39 @@ def test_an_app_comes_and_goes_without_a_lost_frame(belt: Cluster) -> None:
         seen = after["analysed"][app] - before["analysed"][app]
         assert more <= 0.05 * seen, (app, more, seen)
     assert after["changes"] == before["changes"] + 2
+
+
+def test_an_app_chooses_boxes_by_label(second: SecondBox) -> None:
+    """It runs on both, and each box has a camera of its own."""
+    shown = second.cluster.plane.did("get", "en,msa", "--namespace=belt")
+    print(shown)
+    _, apps = _columns(shown, "mainstreamapp")
+    assert apps[f"mainstreamapp.mainstream.dev/{APP}"][1] == "2/2"
+    for box in ("belt-box", BOX):
+        second.wait_event(0, box=box)
+
+
+def test_a_box_without_network_detects_on_and_tells_afterwards(second: SecondBox) -> None:
+    """Nothing of it is heard meanwhile, and the API says so; then its events arrive, in order, with their times."""
+    before = second.pod()
+    outage = without_network(second, OUTAGE_SECONDS)
+    print(outage)
+    assert outage.arrived_meanwhile == 0
+    assert outage.events.recall > 0.5
+    assert outage.in_order
+    assert second.pod() == before
+
+
+def test_a_box_that_lost_its_power_goes_on_by_itself(second: SecondBox) -> None:
+    """The same pod with the same schedule after the boot, though nothing was written when the power went."""
+    plane, (uid, restarts) = second.cluster.plane, second.pod()
+    schedule = plane.got("edgenode", BOX)["status"]["schedule"]["digest"]
+    second.node.cut()
+    second.wait_ready(ready=False)
+    assert second.ready("en", "belt-box")[0] == "True"
+    second.node.boot()
+    booted = time.time()
+    second.wait_ready()
+    second.wait_event(booted)
+    assert second.pod() == (uid, restarts + 1)
+    assert plane.got("edgenode", BOX)["status"]["runner"]["scheduleDigest"] == schedule

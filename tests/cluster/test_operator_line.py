@@ -2,8 +2,10 @@
 
 import pytest
 
-from .operating import NAMESPACE, Operated, Stage, edge_node, eventually, is_ready, packaged_app
+from .operated import NAMESPACE, Operated
 from .packages import Registry
+from .stage import Stage, edge_node, is_ready, packaged_app
+from .waiting import eventually
 
 pytestmark = pytest.mark.cluster
 

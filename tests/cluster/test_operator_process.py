@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from .control_plane import free_port, start_control_plane
-from .operating import NAMESPACE, Operated, Stage, edge_node, eventually, packaged_app, settings
+from .operated import NAMESPACE, Operated, settings
 from .operator_fixtures import CRDS
 from .packages import Registry
+from .stage import Stage, edge_node, packaged_app
+from .waiting import eventually
 
 pytestmark = pytest.mark.cluster
 

@@ -13,8 +13,10 @@ from mainstream.resources.names import runner_name
 from mainstream_operator.rights import RIGHTS, everything
 
 from .control_plane import ControlPlane
-from .operating import NAMESPACE, Operated, Stage, edge_node, eventually, is_ready, packaged_app
+from .operated import NAMESPACE, Operated
 from .packages import Registry
+from .stage import Stage, edge_node, is_ready, packaged_app
+from .waiting import eventually
 
 pytestmark = pytest.mark.cluster
 

@@ -2,18 +2,21 @@
 
 import json
 import random
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from .operating import API, NAMESPACE, Operated, Stage, edge_node, eventually, is_ready, packaged_app, path_of
+from .operated import NAMESPACE, Operated
 from .packages import Registry
+from .stage import API, Stage, edge_node, is_ready, packaged_app, path_of
+from .waiting import eventually
 
 pytestmark = pytest.mark.cluster
 
 BOXES = ("box-1", "box-2")
 STEPS = 50
+OUTAGES = {STEPS // 3: 45.0, 2 * STEPS // 3: 6.0}
+"""Seconds for which the API server is away, by the step before which it goes."""
 
 
 def _plan(references: dict[str, str], seed: int) -> list[tuple[str, dict[str, Any]]]:
@@ -104,13 +107,13 @@ def test_killed_at_random_moments_the_end_is_the_same(
 
 
 def test_an_api_server_that_is_away_changes_nothing_of_the_end(
-    operated: Operated, stage: Stage, measured: dict[str, str], outage: Callable[[], None]
+    operated: Operated, stage: Stage, measured: dict[str, str]
 ) -> None:
-    """It stops answering in the middle of the work, for a while; what was deleted meanwhile is noticed."""
+    """It stops answering in the middle of the work, once for long; what was deleted meanwhile is noticed."""
     steps = _plan(measured, seed=11)
     for number, (step, app) in enumerate(steps):
-        if number in {STEPS // 3, 2 * STEPS // 3}:
-            outage()
+        if number in OUTAGES:  # nobody can have an open request any more
+            stage.plane.processes.freeze("kube-apiserver", seconds=OUTAGES[number])
         (stage.apply if step == "apply" else stage.delete)(app)
     wanted = _wanted(steps)
     eventually(
@@ -118,12 +121,6 @@ def test_an_api_server_that_is_away_changes_nothing_of_the_end(
         lambda: _is_scheduled(stage, wanted),
         why=lambda: _seen(stage, wanted) + operated.tail(),
     )
-
-
-@pytest.fixture
-def outage(stage: Stage) -> Callable[[], None]:
-    """The API server's process stands still until nobody can have an open request any more, and goes on."""
-    return lambda: stage.plane.processes.freeze("kube-apiserver", seconds=6)
 
 
 def test_a_broken_app_holds_up_no_other(operated: Operated, stage: Stage, measured: dict[str, str]) -> None:

@@ -8,8 +8,10 @@ import pytest
 
 from mainstream.jobs import TASK_VARIABLE, BaseDnnTask, Failure, JobResult, TrainTask
 
-from .operating import NAMESPACE, Operated, Stage, edge_node, eventually, packaged_app
+from .operated import NAMESPACE, Operated
 from .packages import Registry
+from .stage import Stage, edge_node, packaged_app
+from .waiting import eventually
 
 pytestmark = pytest.mark.cluster
 

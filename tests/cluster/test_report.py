@@ -18,8 +18,8 @@ from mainstream.resources.names import RUNNER, runner_name
 from mainstream_operator.runner_state import runner_ready, streams_connected
 
 from .control_plane import ControlPlane
-from .operating import eventually
 from .reporting_runner import NAMESPACE, Box
+from .waiting import eventually
 
 pytestmark = pytest.mark.cluster
 

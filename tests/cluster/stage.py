@@ -1,154 +1,41 @@
-"""The operator as a process, before a cluster whose kubelets and runners the test plays.
+"""A cluster in which the test plays kubelets and runners: how pods end and what a runner reports is written as they would.
 
-``Operated`` runs ``python -m mainstream_operator`` against a real control plane: API server, controllers, garbage collector.
-What a kubelet and a runner would write (how pods end, what a runner reports) is written here, as they would.
+API server, controllers and garbage collector are real; objects go by plain HTTP.
 """
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
-
-import httpx
-import yaml
 
 from mainstream.cost import StreamIngest
 from mainstream.jobs import TASK_VARIABLE, JobResult, MeasuredStream, ProfileTask
 from mainstream.resources.names import RUNNER, runner_name
 
-from .control_plane import ControlPlane, free_port
+from .control_plane import ControlPlane
+from .operated import NAMESPACE
 from .packages import costs_of
-
-NAMESPACE = "mainstream-system"
-ENOUGH_SECONDS = 240.0
-"""On a machine that has much else to do; what goes wrong takes as long to be said."""
+from .waiting import eventually
 
 API = "/apis/mainstream.dev/v1alpha1"
+MERGE = "application/merge-patch+json"
+MADE = (
+    "/apis/batch/v1/jobs", "/api/v1/pods", "/api/v1/configmaps", "/api/v1/secrets", "/api/v1/serviceaccounts",
+    "/api/v1/persistentvolumeclaims", "/apis/apps/v1/deployments", "/apis/coordination.k8s.io/v1/leases",
+    "/apis/rbac.authorization.k8s.io/v1/roles", "/apis/rbac.authorization.k8s.io/v1/rolebindings",
+    "/apis/rbac.authorization.k8s.io/v1/clusterroles", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+)  # fmt: skip
+"""Lists of all kinds that the operator makes."""
+
+PLURALS = {
+    "EdgeNode": "edgenodes", "MainstreamApp": "mainstreamapps", "Namespace": "namespaces", "Node": "nodes", "Pod": "pods",
+    "Secret": "secrets", "ConfigMap": "configmaps", "Job": "jobs", "ResourceQuota": "resourcequotas",
+}  # fmt: skip
 
 
 def now() -> str:
     """As the API writes times."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def eventually(
-    what: str, check: Callable[[], Any], *, seconds: float = ENOUGH_SECONDS, why: Callable[[], str] = str
-) -> Any:
-    """The first true answer of ``check``; fails after that time with what ``why`` says."""
-    end = time.monotonic() + seconds
-    while True:
-        found = check()
-        if found:
-            return found
-        assert time.monotonic() < end, f"{what}: not within {seconds:.0f} s\n{why()}"
-        time.sleep(0.05)
-
-
-@dataclass
-class Operated:
-    """An operator's process. ``settings`` are those of its file; ``start`` begins it, as often as one likes."""
-
-    plane: ControlPlane
-    folder: Path
-    settings: dict[str, Any]
-    kubeconfig: Path | None = None
-    process: "subprocess.Popen[bytes] | None" = None
-    metrics_port: int = field(default_factory=free_port)
-    probe_port: int = field(default_factory=free_port)
-
-    @property
-    def log(self) -> Path:
-        """Everything that it says."""
-        return self.folder / "operator.log"
-
-    def start(self) -> None:
-        """Begin a process; returns at once."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "settings.yaml").write_text(yaml.safe_dump(self.settings))
-        command = [
-            *("setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "mainstream_operator"),
-            *("--settings", str(self.folder / "settings.yaml")),
-            *("--kubeconfig", str(self.kubeconfig or self.plane.kubeconfig)),
-            *("--host", "127.0.0.1", "--metrics-port", str(self.metrics_port), "--probe-port", str(self.probe_port)),
-            *("--folder", str(self.folder / "work")),
-        ]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("KUBERNETES_")}
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
-
-    def kill(self) -> None:
-        """As a node's power cut does."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait(30)
-
-    def stop(self) -> int:
-        """As Kubernetes does; its exit status."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
-
-    def ready(self) -> str:
-        """What /readyz says; empty while nobody answers."""
-        try:
-            return httpx.get(f"http://127.0.0.1:{self.metrics_port}/readyz", timeout=5, trust_env=False).text
-        except httpx.TransportError:
-            return ""
-
-    def wait_ready(self) -> None:
-        """Until it decides."""
-        eventually("the operator is ready", lambda: self.ready() == "ready", why=self.tail)
-
-    def alive(self) -> int:
-        """The status of /healthz; 0 while nobody answers."""
-        try:
-            url = f"http://127.0.0.1:{self.probe_port}/healthz"
-            return httpx.get(url, timeout=20, trust_env=False).status_code
-        except httpx.TransportError:
-            return 0
-
-    def metrics(self) -> dict[str, float]:
-        """Its metrics, by name with labels."""
-        text = httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=20, trust_env=False).text
-        lines = (line for line in text.splitlines() if line and not line.startswith("#"))
-        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
-
-    def looks(self) -> float:
-        """How often it looked at an object since its start."""
-        found = self.metrics().items()
-        return sum(value for name, value in found if name.startswith("mainstream_reconcile_seconds_count"))
-
-    def records(self) -> list[dict[str, Any]]:
-        """Its log; every line is a record."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
-
-    def tail(self) -> str:
-        """The end of its log."""
-        return self.log.read_text(errors="replace")[-4000:] if self.log.exists() else ""
-
-
-def settings(registry: str, **more: Any) -> dict[str, Any]:
-    """An operator's settings for that registry."""
-    return {
-        "namespace": NAMESPACE,
-        "images": {"runner": "registry.test/runner:1", "trainer": "registry.test/trainer:1"},
-        "registry": {"prefix": f"{registry}/mainstream", "plainHttp": [registry]},
-        "batching": {"idleSeconds": 0.1, "maxSeconds": 1.0},
-        "runner": {"leaseSeconds": 600},  # the test renews it once
-        **more,
-    }
-
-
-def is_ready(stage: "Stage", kind: str, name: str, namespace: str | None = None) -> bool:
-    """Whether it says Ready."""
-    return stage.condition(kind, name, "Ready", namespace)[0] == "True"
 
 
 class Stage:
@@ -376,19 +263,9 @@ class Stage:
         return found
 
 
-MERGE = "application/merge-patch+json"
-MADE = (
-    "/apis/batch/v1/jobs", "/api/v1/pods", "/api/v1/configmaps", "/api/v1/secrets", "/api/v1/serviceaccounts",
-    "/api/v1/persistentvolumeclaims", "/apis/apps/v1/deployments", "/apis/coordination.k8s.io/v1/leases",
-    "/apis/rbac.authorization.k8s.io/v1/roles", "/apis/rbac.authorization.k8s.io/v1/rolebindings",
-    "/apis/rbac.authorization.k8s.io/v1/clusterroles", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
-)  # fmt: skip
-"""Lists of all kinds that the operator makes."""
-
-PLURALS = {
-    "EdgeNode": "edgenodes", "MainstreamApp": "mainstreamapps", "Namespace": "namespaces", "Node": "nodes", "Pod": "pods",
-    "Secret": "secrets", "ConfigMap": "configmaps", "Job": "jobs", "ResourceQuota": "resourcequotas",
-}  # fmt: skip
+def is_ready(stage: Stage, kind: str, name: str, namespace: str | None = None) -> bool:
+    """Whether it says Ready."""
+    return stage.condition(kind, name, "Ready", namespace)[0] == "True"
 
 
 def path_of(body: Mapping[str, Any]) -> str:
