@@ -34,10 +34,9 @@ from fleet_hosts import (
     running_registry,
     say,
 )
-from goals import Goal, at_most
+from goals import Goal, at_most, goal_table
 from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
-from rich.table import Table
 
 SETTLE_SECONDS = 600
 METRICS_PORT = 9090
@@ -201,12 +200,8 @@ async def _idle() -> bool:
 
 
 def _show(goals: list[Goal], figures: dict[str, float]) -> None:
-    table = Table(title=f"the operator at scale; load averages: {', '.join(f'{one:.1f}' for one in os.getloadavg())}")
-    for column in ("", "measured", "goal", ""):
-        table.add_column(column)
-    for goal in goals:
-        table.add_row(goal.what, f"{goal.value:.2f}", goal.text, "yes" if goal.good else "[red]NO[/red]")
-    Console(width=110).print(table)
+    title = f"the operator at scale; load averages: {', '.join(f'{one:.1f}' for one in os.getloadavg())}"
+    Console(width=110).print(goal_table(goals, title=title))
     Console(width=110).print({name: round(value, 3) for name, value in figures.items()})
 
 

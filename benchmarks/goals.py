@@ -44,9 +44,14 @@ def show(turns: dict[str, Turns], goals: list[Goal], *, title: str, seconds: flo
         )
     console = Console(width=130)
     console.print(table)
-    result = Table(title=f"goals ({seconds:.0f} s in all)")
+    console.print(goal_table(goals, title=f"goals ({seconds:.0f} s in all)"))
+
+
+def goal_table(goals: list[Goal], *, title: str) -> Table:
+    """What was measured beside what it must be."""
+    table = Table(title=title)
     for column in ("", "measured", "goal", ""):
-        result.add_column(column)
+        table.add_column(column)
     for goal in goals:
-        result.add_row(goal.what, f"{goal.value:.3f}", goal.text, "yes" if goal.good else "[red]NO[/red]")
-    console.print(result)
+        table.add_row(goal.what, f"{goal.value:.3f}", goal.text, "yes" if goal.good else "[red]NO[/red]")
+    return table

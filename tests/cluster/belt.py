@@ -21,8 +21,11 @@ from .control_plane import ControlPlane
 from .nodes import Cluster
 from .releases import Release, usual_values
 from .storage import add_storage, remove_storage
+from .waiting import eventually
 
 BELT = Path(__file__).resolve().parents[2] / "examples" / "belt"
+GREEN = BELT / "more" / "green.yaml"
+"""One more app; it brings its package."""
 FIRST_NODE = {"kubernetes.io/hostname": "edge-1"}
 FPS, FRAMES = 15, 900
 """Of the camera's video, which begins anew at every whole minute."""
@@ -166,3 +169,20 @@ def counters(plane: ControlPlane) -> dict[str, Any]:
         "analysed": {one["app"]: one["analysed"] for stem in state["stems"] for one in stem["apps"]},
         "changes": state["scheduleChanges"],
     }
+
+
+def seconds_to_report(plane: ControlPlane, client: httpx.Client, verb: str) -> float:
+    """``apply`` or ``delete`` one more app: seconds from the command's begin to a report of the box that says so.
+
+    ``client`` is the plane's.
+    """
+    begin = time.monotonic()
+    plane.did(verb, "--filename", GREEN, *(("--wait=false",) if verb == "delete" else ()))
+    wanted = verb == "apply"
+
+    def is_reported() -> bool:
+        status = client.get("/apis/mainstream.dev/v1alpha1/edgenodes/belt-box").raise_for_status().json()["status"]
+        return wanted == any(one["name"] == "green" for one in status["runner"].get("apps", ()))
+
+    eventually(f"a report after {verb}", is_reported, seconds=120)
+    return time.monotonic() - begin

@@ -41,21 +41,25 @@ class SecondBox:
         told = [json.loads(line) for line in self.heard.read_text().splitlines() if line.endswith("}")]
         return [one for one in told if one["source"].startswith(f"/edgenodes/{box}/")]
 
-    def ready(self, kind: str, name: str, *more: str) -> tuple[str, str]:
-        """Status and reason of the condition Ready."""
-        query = "--output=jsonpath={range .status.conditions[?(@.type=='Ready')]}{.status} {.reason}{end}"
-        status, _, reason = self.cluster.plane.did("get", kind, name, query, *more).partition(" ")
-        return status, reason
+    def condition(self, kind: str, name: str, condition: str) -> str:
+        """Its status."""
+        query = f"--output=jsonpath={{.status.conditions[?(@.type=='{condition}')].status}}"
+        return self.cluster.plane.did("get", kind, name, query, f"--namespace={NAMESPACE}")
 
-    def wait_ready(self, *, ready: bool = True) -> None:
-        """Until the API says so of the box and of the app."""
-        wanted = "True" if ready else "False"
+    def wait_ready(self) -> None:
+        """Until the API says so of the box and of the app, which runs on both boxes."""
+        self._wait_for("both run", ready="True", degraded="False")
 
+    def wait_lost(self) -> None:
+        """Until the API says that the box is not ready; the app is, but not everywhere."""
+        self._wait_for("the box is lost", ready="False", degraded="True")
+
+    def _wait_for(self, what: str, *, ready: str, degraded: str) -> None:
         def is_so() -> bool:
-            app = self.ready("msa", APP, f"--namespace={NAMESPACE}")
-            return (self.ready("en", BOX)[0], app[0]) == (wanted, wanted)
+            app = [self.condition("msa", APP, one) for one in ("Ready", "Degraded")]
+            return self.condition("en", BOX, "Ready") == ready and app == ["True", degraded]
 
-        self.cluster.plane.processes.wait_until(f"{BOX} and {APP}: Ready is {wanted}", is_so, seconds=300)
+        self.cluster.plane.processes.wait_until(what, is_so, seconds=300)
 
     def wait_event(self, since: float, *, box: str = BOX) -> None:
         """Until an event arrived that the camera showed after that time (seconds since 1970)."""
@@ -117,7 +121,7 @@ def without_network(second: SecondBox, seconds: float) -> Outage:
     begin = time.time()
     second.node.unplug()
     try:
-        second.wait_ready(ready=False)
+        second.wait_lost()
         time.sleep(max(0.0, begin + seconds - time.time()))
         meanwhile = len(_within(second.records(), begin + 1, time.time()))
     finally:

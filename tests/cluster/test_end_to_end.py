@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .belt import BELT, counters, listen, measured, running_belt, truth
+from .belt import GREEN, counters, listen, measured, running_belt, seconds_to_report, truth
 from .binaries import built
 from .built_images import Registry
 from .nodes import Cluster
@@ -18,7 +18,6 @@ from .second_box import APP, BOX, SecondBox, running_second_box, without_network
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]  # where images have to be built, that takes most of it
 
 EVENTS = {"apple": ["apple"], "orange": ["orange"], "broccoli": ["broccoli"], "fruit": ["apple", "orange"]}
-GREEN = BELT / "more" / "green.yaml"
 LISTEN_SECONDS = 75
 """A little more than one round of the camera."""
 OUTAGE_SECONDS = 45
@@ -141,7 +140,8 @@ def test_an_app_comes_and_goes_without_a_lost_frame(belt: Cluster) -> None:
     foretold = {row["app"]: row["after"] for row in box["apps"]}
     before = counters(belt.plane)
     plane = belt.plane
-    plane.did("apply", "--filename", GREEN)
+    with plane.client() as client:
+        print(f"reported after {seconds_to_report(plane, client, 'apply'):.1f} s")
     plane.did("wait", "--for=condition=Ready", "msa/green", "--namespace=belt", "--timeout=120s")
     status = plane.got("edgenode", "belt-box")["status"]["schedule"]
     now = {f"{one['namespace']}/{one['name']}": one for one in status["apps"]}
@@ -149,7 +149,8 @@ def test_an_app_comes_and_goes_without_a_lost_frame(belt: Cluster) -> None:
         app: (one["branchpoint"], one["fps"]) for app, one in foretold.items()
     }
     with_it = counters(belt.plane)
-    plane.did("delete", "--filename", GREEN)
+    with plane.client() as client:
+        print(f"reported after {seconds_to_report(plane, client, 'delete'):.1f} s")
     plane.did("wait", "--for=jsonpath={.status.schedule.appCount}=4", "en/belt-box", "--timeout=60s")
     plane.did("wait", "--for=condition=Ready", "en/belt-box", "--timeout=60s")
     after = counters(belt.plane)
@@ -190,8 +191,8 @@ def test_a_box_that_lost_its_power_goes_on_by_itself(second: SecondBox) -> None:
     plane, (uid, restarts) = second.cluster.plane, second.pod()
     schedule = plane.got("edgenode", BOX)["status"]["schedule"]["digest"]
     second.node.cut()
-    second.wait_ready(ready=False)
-    assert second.ready("en", "belt-box")[0] == "True"
+    second.wait_lost()
+    assert second.condition("en", "belt-box", "Ready") == "True"
     second.node.boot()
     booted = time.time()
     second.wait_ready()
