@@ -13,7 +13,7 @@ from mainstream.jobs import ProfileTask
 from mainstream.resources.edgenode import EdgeNode
 from mainstream.resources.selectors import selects
 from mainstream.schedule import Assignment
-from mainstream.scheduling.assemble import PackagedApp, assemble, check_packaged
+from mainstream.scheduling.assemble import PackagedApp, assemble, check_packaged, engine_suits, unsuitable
 from mainstream.scheduling.caveats import rejected
 from mainstream.scheduling.decide import Plan, choices_of, decide_schedule
 from mainstream.scheduling.exact.search import Limits
@@ -187,4 +187,6 @@ def _unready(edge_node: EdgeNode, state: AppState, *, allowed: bool) -> Finding 
         views = ", ".join(sorted({"full", *(view.name for view in stream.views)}))
         message = f"stream {spec.stream!r} of EdgeNode {box} has no view {spec.view!r}; it has: {views}"
         return Finding(good=False, reason="StreamNotFound", message=message)
+    if state.package is not None and not engine_suits(edge_node.spec, state.package.base_dnn):
+        return Finding(good=False, reason="EngineUnsuitable", message=unsuitable(edge_node))  # nothing to measure
     return None

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from mainstream.basednn import BaseDnn
 from mainstream.resources.edgenode import EdgeNode
 from mainstream.scheduling.exact.search import Limits
 from mainstream_operator.profiling import Profile
@@ -102,6 +103,15 @@ def test_an_app_whose_base_dnn_was_not_measured_waits_and_the_others_run() -> No
     assert answer.refused["traffic/b"].reason == "ProfilePending"
     assert answer.task is not None
     assert (answer.task.base_dnn or "").endswith(new_base.digest)
+
+
+def test_what_the_engine_does_not_suit_is_not_measured_for_it() -> None:
+    """A Job that can only fail helps nobody."""
+    float_base = base_dnn("mobilenet")
+    base = BaseDnn(digest=float_base.digest, config=float_base.config.model_copy(update={"precision": "int8"}))
+    answer = decided([state("a", used=package("a", base=base))], node=edge_node(runtime={"engine": "OpenVINO"}))
+    assert answer.refused["traffic/a"].reason == "EngineUnsuitable"
+    assert answer.task is None
 
 
 def test_borrowed_costs_are_planned_with_and_measured_anew() -> None:

@@ -164,6 +164,14 @@ def engine_suits(spec: EdgeNodeSpec, base: BaseDnn) -> bool:
     return base.config.precision == "f32" or spec.runtime.engine != "OpenVINO"
 
 
+def unsuitable(edge_node: EdgeNode) -> str:
+    """What is said of an app whose base DNN the engine does not suit."""
+    return (
+        f"its base DNN is in int8, and OpenVINO, the engine of edge node {edge_node.metadata.name!r}, computes "
+        "other numbers with int8 graphs than those that its accuracy was measured with"
+    )
+
+
 def _member(edge_node: EdgeNode, packaged: PackagedApp) -> Member | Unplannable:
     spec, config = packaged.app.spec, packaged.package.config
     stream = next((stream for stream in edge_node.spec.streams if stream.name == spec.stream), None)
@@ -178,8 +186,7 @@ def _member(edge_node: EdgeNode, packaged: PackagedApp) -> Member | Unplannable:
         return Unplannable(
             app=packaged.app.key,
             reason="EngineUnsuitable",
-            message=f"its base DNN is in int8, and OpenVINO, the engine of edge node {edge_node.metadata.name!r}, computes "
-            "other numbers with int8 graphs than those that its accuracy was measured with",
+            message=unsuitable(edge_node),
             remedy="Set the edge node's spec.runtime.engine to Auto or LiteRT, or train the app on the f32 base DNN.",
         )
     profile = spec.event_profile or config.event_profile
