@@ -31,6 +31,9 @@ class EventProfile(Document):
 MOST_CORRELATION = 0.98
 """A measured correlation is kept below this: at 1 a single look would be worth as much as all of an event's."""
 
+USUAL_CORRELATION, USUAL_FPS, USUAL_PAIRS = 0.7, 15, 50
+"""Of verdicts outside events: .6 to .7 were measured with objects that training had not seen (docs/design/votes.md)."""
+
 _FEWEST_PAIRS = 20
 """Fewer expected pairs of rare verdicts say nothing about how they depend on each other."""
 
@@ -82,12 +85,28 @@ def verdict_correlation(runs: Sequence[NDArray[np.bool_]]) -> float | None:
 
     None where one verdict is so rare that the pairs at hand say nothing.
     """
-    if not runs:
-        return None
-    verdicts = np.concatenate(runs)
+    correlation, rare = _lag_one(runs)
+    return None if rare < _FEWEST_PAIRS / 4 else correlation
+
+
+def false_positive_correlation(runs: Sequence[NDArray[np.bool_]], fps: Fraction) -> float:
+    """Lag-one correlation of verdicts outside events, as is to be expected elsewhere: in [0, ``MOST_CORRELATION``].
+
+    A background object that a classifier takes for an event is taken for one as long as it is seen. Held-out minutes hold few
+    that training did not, so what they show is drawn towards the usual, by the weight of ``USUAL_PAIRS`` pairs of frames.
+    """
+    correlation, rare = _lag_one(runs)
+    usual: float = USUAL_CORRELATION ** float(USUAL_FPS / fps)
+    return round((correlation * rare + usual * USUAL_PAIRS) / (rare + USUAL_PAIRS), 6)
+
+
+def _lag_one(runs: Sequence[NDArray[np.bool_]]) -> tuple[float, float]:
+    """The correlation, and how many pairs of the rarer verdict are to be expected among those at hand."""
+    verdicts = np.concatenate(runs) if runs else np.zeros(0, bool)
     mean = float(verdicts.mean()) if len(verdicts) else 0.0
     pairs = sum(max(0, len(run) - 1) for run in runs)
-    if pairs * min(mean, 1 - mean) < _FEWEST_PAIRS / 4:
-        return None
+    rare = pairs * min(mean, 1 - mean)
+    if not rare:
+        return 0.0, 0.0
     together = sum(float(((run[1:] - mean) * (run[:-1] - mean)).sum()) for run in (r.astype(float) for r in runs))
-    return round(min(MOST_CORRELATION, max(0.0, together / pairs / (mean * (1 - mean)))), 6)
+    return round(min(MOST_CORRELATION, max(0.0, together / pairs / (mean * (1 - mean)))), 6), rare

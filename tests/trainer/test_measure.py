@@ -5,8 +5,17 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from mainstream.events import MOST_CORRELATION, measured_profile, united, verdict_correlation
+from mainstream.events import (
+    MOST_CORRELATION,
+    USUAL_CORRELATION,
+    false_positive_correlation,
+    measured_profile,
+    united,
+    verdict_correlation,
+)
 from mainstream_trainer.measure import Scored, measure
+
+FPS = Fraction(15)
 
 
 def scored(scores: list[float], inside: list[bool]) -> Scored:
@@ -23,7 +32,7 @@ def scored(scores: list[float], inside: list[bool]) -> Scored:
 
 def test_rates_at_nine_thresholds_are_never_quite_certain() -> None:
     """(hits + 1/2) / (frames + 1); p and q fall with the threshold."""
-    accuracy = measure([scored([0.95, 0.55, 0.15, 0.05], [True, True, False, False])], 1)
+    accuracy = measure([scored([0.95, 0.55, 0.15, 0.05], [True, True, False, False])], 1, fps=Fraction(15))
     assert accuracy.true_positive_rate[4] == pytest.approx(2.5 / 3, abs=1e-6)
     assert accuracy.true_positive_rate[8] == pytest.approx(1.5 / 3, abs=1e-6)
     assert accuracy.false_positive_rate[0] == pytest.approx(1.5 / 3, abs=1e-6)
@@ -44,6 +53,23 @@ def test_the_correlation_of_a_markov_chain_is_found_again() -> None:
             state = rng.random() < 0.7 + 0.3 * 0.6 if state else rng.random() < 0.7 * 0.4
         runs.append(np.array(run))
     assert verdict_correlation(runs) == pytest.approx(0.6, abs=0.03)
+
+
+def test_false_positives_that_are_few_are_taken_to_come_in_runs() -> None:
+    """The more of them there are, the more counts what they show."""
+    single = np.arange(2000) % 20 == 0
+    few, many = (false_positive_correlation(runs, FPS) for runs in ([single[:200]], [single] * 20))
+    assert USUAL_CORRELATION > few > 0.5
+    assert many < 0.05
+    assert (
+        false_positive_correlation([], FPS)
+        == false_positive_correlation([np.zeros(50, bool)], FPS)
+        == USUAL_CORRELATION
+    )
+    assert false_positive_correlation([np.repeat([False, True], 4000)], FPS) > 0.95
+    assert false_positive_correlation([], Fraction(5)) == pytest.approx(
+        USUAL_CORRELATION**3
+    )  # frames are further apart
 
 
 def test_rare_verdicts_say_nothing_about_their_correlation() -> None:

@@ -6,12 +6,13 @@ out too hopeful (Jeffreys' prior).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mainstream.events import verdict_correlation
+from mainstream.events import false_positive_correlation, verdict_correlation
 from mainstream.packages.mpackage import THRESHOLDS
 from mainstream_trainer.features import Features
 from mainstream_trainer.tflite import Chain
@@ -50,8 +51,11 @@ def score(branch: bytes, features: Features, rows: NDArray[np.int64]) -> NDArray
     return np.concatenate([chain(features.given(row))[-1] for row in rows.tolist()])
 
 
-def measure(scored: Sequence[Scored], events: int) -> Accuracy:
-    """Accuracy over all scored parts; classes below ``events`` are events, the rest is background."""
+def measure(scored: Sequence[Scored], events: int, *, fps: Fraction | None) -> Accuracy:
+    """Accuracy over all scored parts; classes below ``events`` are events, the rest is background.
+
+    ``fps``: of the videos; None for pictures, which have no neighbours.
+    """
     classes = np.concatenate([part.classes for part in scored])
     probabilities = np.concatenate([part.probabilities for part in scored])
     summed = probabilities[:, :events].sum(1)
@@ -73,7 +77,7 @@ def measure(scored: Sequence[Scored], events: int) -> Accuracy:
         background_frames=int((~inside).sum()),
         interval=round(min(1.0, width), 6),
         correlation=UNKNOWN_CORRELATION if correlation is None else correlation,
-        background_correlation=verdict_correlation(outside),
+        background_correlation=None if fps is None else false_positive_correlation(outside, fps),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
     )
 

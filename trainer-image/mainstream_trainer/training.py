@@ -35,7 +35,7 @@ from mainstream_trainer.quantise import float_branch, quantised_branch
 from mainstream_trainer.tflite import export_tflite
 from mainstream_trainer.video import Crop
 
-_VERSION = 1
+_VERSION = 2
 """Of the training itself: raise it when the same input would train something else."""
 
 CALIBRATION_FRAMES = 100
@@ -218,8 +218,10 @@ def _candidates(
                         number=part.measured_number,
                     )
                 )
+    fps = Fraction(task.dataset.videos[0].facts.fps) if task.dataset.videos else None
+    measured = {precision: measure(scored[precision], len(task.events), fps=fps) for precision in branches}
     return [
-        (_candidate(branchpoint, precision, branch, measure(scored[precision], len(task.events)), trained), branch)
+        (_candidate(branchpoint, precision, branch, measured[precision], trained), branch)
         for precision, branch in branches.items()
     ]
 
