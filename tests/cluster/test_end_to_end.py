@@ -156,12 +156,18 @@ def test_an_app_comes_and_goes_without_a_lost_frame(belt: Cluster) -> None:
     after = counters(belt.plane)
     assert before["pod"] == with_it["pod"] == after["pod"]
     assert before["missing"] == after["missing"]
-    # The box shares its cores with a whole cluster, so now and then a frame is late, schedules or not; a change that lost
-    # frames would lose those of seconds.
+    # The box shares its cores with a whole cluster, so now and then a frame is late, schedules or not: as often as before, and
+    # a little more. A change that lost frames would lose those of seconds.
     for app, dropped in before["dropped"].items():
-        more = sum(after["dropped"][app].values()) - sum(dropped.values())
-        seen = after["analysed"][app] - before["analysed"][app]
-        assert more <= 0.05 * seen, (app, more, seen)
+        earlier = sum(dropped.values())
+        more, seen = sum(after["dropped"][app].values()) - earlier, after["analysed"][app] - before["analysed"][app]
+        assert more <= (0.05 + 2 * earlier / before["analysed"][app]) * seen, (
+            app,
+            more,
+            seen,
+            earlier,
+            before["analysed"][app],
+        )
     assert after["changes"] == before["changes"] + 2
 
 
