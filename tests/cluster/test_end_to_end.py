@@ -159,15 +159,9 @@ def test_an_app_comes_and_goes_without_a_lost_frame(belt: Cluster) -> None:
     # The box shares its cores with a whole cluster, so now and then a frame is late, schedules or not: as often as before, and
     # a little more. A change that lost frames would lose those of seconds.
     for app, dropped in before["dropped"].items():
-        earlier = sum(dropped.values())
-        more, seen = sum(after["dropped"][app].values()) - earlier, after["analysed"][app] - before["analysed"][app]
-        assert more <= (0.05 + 2 * earlier / before["analysed"][app]) * seen, (
-            app,
-            more,
-            seen,
-            earlier,
-            before["analysed"][app],
-        )
+        earlier, looks = sum(dropped.values()), before["analysed"][app]
+        more, seen = sum(after["dropped"][app].values()) - earlier, after["analysed"][app] - looks
+        assert more <= (0.05 + 2 * earlier / looks) * seen, (app, more, seen, earlier, looks)
     assert after["changes"] == before["changes"] + 2
 
 
