@@ -197,6 +197,8 @@ class StreamReader:
         wanted = plan is not None and any(plan.due(self._cycle, slot))
         if not wanted:
             self.ingest.slots.pass_over(slot)
+            if self.source.info.live:
+                self.ingest.last_at = float(self._now())  # it came, even if nobody decodes it
         return wanted
 
     def _plan(self, loaded: LoadedSchedule) -> StreamPlan | None:

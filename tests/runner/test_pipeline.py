@@ -4,6 +4,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from threading import Event
@@ -20,12 +21,12 @@ from mainstream.errors import OperationError
 from mainstream.resources.edgenode import File, Source
 from mainstream.sampling import Cycle, rates_on_offer
 from mainstream.schedule import Schedule, ScheduledApp, ScheduledStream, Stem, StemSegment
-from mainstream_runner.active import LoadedSchedule
+from mainstream_runner.active import Active, LoadedSchedule
 from mainstream_runner.clock import SystemClock
 from mainstream_runner.convert import SwscaleConvert
 from mainstream_runner.deadlines import MAX_BOUNDS, Deadlines, bound_seconds
 from mainstream_runner.frames import Frame
-from mainstream_runner.ingest import Prepared
+from mainstream_runner.ingest import Prepared, StreamReader
 from mainstream_runner.pipeline import Pipeline
 from mainstream_runner.plans import NetworkInput, stream_plans
 from mainstream_runner.sources.file import FileSource
@@ -345,6 +346,42 @@ def test_a_file_in_real_time_takes_its_time(make_video) -> None:
     looks = summary.apps["default/s0-app0"]
     assert looks.analysed + looks.dropped.total() == 16
     assert summary.waited_seconds > 0.5
+
+
+class SparingSource(SteadySource):
+    """A camera that decodes only what is wanted; ``now`` is when its newest frame came."""
+
+    def __init__(self, fps: Fraction, frames: int) -> None:
+        super().__init__(fps, frames)
+        self.info = replace(self.info, live=True)
+        self.now = Fraction(0)
+
+    def frames(self, wanted: Any = None) -> Generator[Frame]:
+        for frame in super().frames():
+            self.now = frame.seconds
+            if wanted(frame.seconds):
+                yield replace(frame, arrived=float(frame.seconds))
+            else:
+                self.skipped += 1
+
+
+def test_a_frame_that_nobody_looks_at_came_all_the_same() -> None:
+    """The age of a stream's newest frame tells whether the camera is alive, however rare looks are."""
+    schedule = make_schedule([(Fraction(1), 2)])
+    source = SparingSource(Fraction(10), 36)
+    reader = StreamReader(
+        0,
+        schedule.streams[0],
+        source,
+        lambda _picture, _wanted: np.zeros((1, 8, 8, 3), np.float32),
+        active=Active(LoadedSchedule(schedule, {})),
+        now=lambda: source.now,
+        real_time=True,
+        epoch=0.0,
+    )
+    assert len(list(reader.items())) == 4
+    assert source.skipped == 32
+    assert reader.ingest.last_at == 3.5
 
 
 def test_header_and_summary_frame_the_events() -> None:
