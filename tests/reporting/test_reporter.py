@@ -105,6 +105,24 @@ def test_a_camera_that_comes_and_goes_all_day_is_no_flood(
     assert server.reports[-1]["streams"][0]["phase"] == board.states[0].phase
 
 
+def test_another_schedule_is_reported_at_once_whatever_a_camera_does(
+    reporter: Reporter,
+    board: HandmadeBoard,
+    server: HandmadeServer,
+    clock: HandmadeClock,
+    scheduled: Callable[..., Schedule],
+) -> None:
+    """Whoever applied an app waits for it."""
+    for round_ in range(60):
+        phase = "Unreachable" if round_ % 2 else "Connected"
+        board.states = [replace(board.states[0], phase=phase)]  # type: ignore[arg-type]
+        pass_time(reporter, clock, 1)
+    for rate in (3, 4, 5):
+        board.plan = scheduled(("traffic/car", 1, rate))
+        pass_time(reporter, clock, 0.5)
+        assert server.reports[-1]["scheduleDigest"] == board.plan.digest
+
+
 def test_a_server_that_is_away_is_said_once_and_asked_less_and_less(
     reporter: Reporter, board: HandmadeBoard, server: HandmadeServer, clock: HandmadeClock, said: list[str]
 ) -> None:

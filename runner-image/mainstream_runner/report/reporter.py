@@ -23,6 +23,8 @@ SETTLING_SECONDS = 60.0
 """After a change rates are those of seconds; a minute later they are right, and told once more."""
 BURST, REFILL_SECONDS = 10.0, 30.0
 """So many reports may follow one another at once, then one each ``REFILL_SECONDS``: a camera may come and go all day."""
+OF_A_SCHEDULE = 4.0
+"""So many may follow another schedule, whatever was reported before: it is loaded, its streams come, its apps look."""
 
 
 class Say(Protocol):
@@ -92,6 +94,7 @@ class Reporter:
         digest = schedule.digest if schedule else None
         if digest != self._digest:
             self._digest, self._loaded_at = digest, self._clock.utc() + self._server.skew
+            self._tokens = max(self._tokens, OF_A_SCHEDULE)
         return document(
             self._board,
             loaded_at=self._loaded_at,
