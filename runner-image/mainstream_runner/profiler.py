@@ -189,7 +189,7 @@ def _conversion(joined: Joined) -> Callable[[], object]:
 
 
 def run_in_turn(
-    model: Model, pixels: Pixels, *, levels: Sequence[int], clock: Clock, between: Callable[[], object] = lambda: None
+    model: Model, pixels: Pixels, *, levels: Sequence[int], clock: Clock, between: Callable[[], object]
 ) -> Floats:
     """Seconds of each run, ``(levels, runs)``: the levels in turn, warmed up before; ``between`` comes before each."""
     for _ in range(WARM_RUNS):

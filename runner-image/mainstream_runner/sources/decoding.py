@@ -62,14 +62,15 @@ class Decoder:
         if anew:
             self._codec.flush_buffers()
         nobodys = {one.pts for one in held}
-        before = [picture for one in held for picture in self._decoded(one, wanted=False)]
+        # Looked through one by one: all pictures between two key frames would take hundreds of megabytes.
+        before = [shown for one in held for shown in self._decoded(one, wanted=False) if shown.pts not in nobodys]
         pictures = self._decoded(packet, wanted=wanted)
         if packet.is_keyframe and pictures:
             self._held.confirm(whole=all(one.pict_type == PictureType.I for one in pictures))
         if anew and wanted and not pictures and packet.pts is not None:  # then its key frames are none to begin with
             self._held.confirm(whole=False)
             heapq.heappush(self._unwanted, packet.pts)
-        for picture in (*(one for one in before if one.pts not in nobodys), *pictures):
+        for picture in (*before, *pictures):
             self._count_before(picture.pts)
             yield picture
         if not packet.size:
