@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from fleet_hosts import say
 from goals import at_least, at_most, goal_table
 from rich.console import Console
 
@@ -61,11 +62,6 @@ def main() -> int:
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
     return 0 if all(goal.good for goal in goals) else 1
-
-
-def say(text: str) -> None:
-    """Tell whoever waits."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def _changes(cluster: Cluster, count: int) -> dict[str, float]:

@@ -156,14 +156,19 @@ def page(plane: ControlPlane) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
+def pod_of(plane: ControlPlane, box: str) -> tuple[str, int]:
+    """The uid of a runner's pod and how often its container was started again."""
+    selector = f"--selector=app.kubernetes.io/component=runner,mainstream.dev/edge-node={box}"
+    (pod,) = plane.got("pods", selector, "--namespace=mainstream-system")["items"]
+    return pod["metadata"]["uid"], pod["status"]["containerStatuses"][0]["restartCount"]
+
+
 def counters(plane: ControlPlane) -> dict[str, Any]:
     """What the runner counted since its start, and which pod it is."""
     with page(plane) as address:
         state = httpx.get(f"{address}/api/state", trust_env=False).json()
-    selector = "--selector=app.kubernetes.io/component=runner,mainstream.dev/edge-node=belt-box"
-    (pod,) = plane.got("pods", selector, "--namespace=mainstream-system")["items"]
     return {
-        "pod": (pod["metadata"]["uid"], pod["status"]["containerStatuses"][0]["restartCount"]),
+        "pod": pod_of(plane, "belt-box"),
         "missing": {one["name"]: one["missing"] for one in state["streams"]},
         "dropped": {one["app"]: one["dropped"] for stem in state["stems"] for one in stem["apps"]},
         "analysed": {one["app"]: one["analysed"] for stem in state["stems"] for one in stem["apps"]},

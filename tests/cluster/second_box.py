@@ -14,9 +14,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from mainstream.evaluation.matching import Interval, Matching
+from mainstream.evaluation.matching import Matching
 
-from .belt import Heard, measured, truth
+from .belt import Heard, measured, pod_of, truth
 from .binaries import program
 from .hosts import LAN
 from .nodes import Cluster, Node
@@ -68,10 +68,8 @@ class SecondBox:
         )
 
     def pod(self) -> tuple[str, int]:
-        """The uid of the runner's pod and how often its container was started again."""
-        selector = f"--selector=app.kubernetes.io/component=runner,mainstream.dev/edge-node={BOX}"
-        (pod,) = self.cluster.plane.got("pods", selector, "--namespace=mainstream-system")["items"]
-        return pod["metadata"]["uid"], pod["status"]["containerStatuses"][0]["restartCount"]
+        """See ``pod_of``."""
+        return pod_of(self.cluster.plane, BOX)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +115,6 @@ def _listens() -> bool:
 
 def without_network(second: SecondBox, seconds: float) -> Outage:
     """Take its cable out for that long; returns when an event from after it has arrived."""
-    true = truth(second.cluster.plane)
     begin = time.time()
     second.node.unplug()
     try:
@@ -127,31 +124,28 @@ def without_network(second: SecondBox, seconds: float) -> Outage:
     finally:
         end = time.time()
         second.node.plug()
-    second.wait_ready()
-    second.wait_event(end)
-    return _outage(second, begin, end, true, arrived_meanwhile=meanwhile)
+    return _outage(second, begin, end, arrived_meanwhile=meanwhile)
 
 
 def without_answers(second: SecondBox, seconds: float) -> Outage:
     """The API server stands still for that long; returns when an event from after it has arrived."""
-    true = truth(second.cluster.plane)
     begin = time.time()
     second.cluster.plane.processes.freeze("kube-apiserver", seconds=seconds)
     end = time.time()
     meanwhile = len(_within(second.records(), begin + 1, end))
+    return _outage(second, begin, end, arrived_meanwhile=meanwhile)
+
+
+def _outage(second: SecondBox, begin: float, end: float, *, arrived_meanwhile: int) -> Outage:
+    """It is over: once all is well again and an event from after it has arrived, what there is of its time."""
     second.wait_ready()
     second.wait_event(end)
-    return _outage(second, begin, end, true, arrived_meanwhile=meanwhile)
-
-
-def _outage(
-    second: SecondBox, begin: float, end: float, true: Mapping[str, Sequence[Interval]], *, arrived_meanwhile: int
-) -> Outage:
     told = _within(second.records(), begin, end)
     numbers = [one["data"]["frame"] for one in told]
+    heard = Heard(begin=begin, end=end, records={APP: told})
     return Outage(
         arrived_meanwhile=arrived_meanwhile,
-        events=measured(Heard(begin=begin, end=end, records={APP: told}), APP, LABELS, true),
+        events=measured(heard, APP, LABELS, truth(second.cluster.plane)),
         in_order=numbers == sorted(numbers),
     )
 
