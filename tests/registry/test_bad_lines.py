@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
@@ -23,6 +23,8 @@ from mainstream.packages.registry.pull import Puller
 from mainstream.packages.registry.push import Pusher
 from mainstream.packages.registry.reference import Reference, parse_reference
 from mainstream.packages.registry.transport import ATTEMPTS, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
+
+from .halves import half_bytes
 
 APPLE = "mpackage/default/apple"
 LARGE = 4 << 20
@@ -250,10 +252,21 @@ def test_answers_without_end_are_refused(tmp_path: Path):
 PULL = "from mainstream.cli.main import main; main()"
 
 
-def start_pull(reference: Reference, folder: Path) -> "subprocess.Popen[str]":
-    """``mainstream packages pull`` in a process of its own."""
-    command = [sys.executable, "-c", PULL, "packages", "pull", str(reference), "--store", str(folder), "-o", "json"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@pytest.fixture
+def start_pull() -> Iterator[Callable[[Reference, Path], "subprocess.Popen[str]"]]:
+    """Starts ``mainstream packages pull`` in a process of its own; none outlives the test."""
+    with contextlib.ExitStack() as started:
+
+        def start(reference: Reference, folder: Path) -> "subprocess.Popen[str]":
+            command = [sys.executable, "-c", PULL, "packages", "pull", str(reference), "--store", str(folder)]
+            process = subprocess.Popen(
+                [*command, "-o", "json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+            started.enter_context(process)
+            started.callback(process.kill)
+            return process
+
+        yield start
 
 
 def wait_for(process: "subprocess.Popen[str]", condition: Callable[[], bool]) -> None:
@@ -263,14 +276,9 @@ def wait_for(process: "subprocess.Popen[str]", condition: Callable[[], bool]) ->
         time.sleep(0.01)
 
 
-def half_bytes(folder: Path) -> int:
-    """Of all halves in a store."""
-    return sum(path.stat().st_size for path in folder.rglob(".fetching/blobs/sha256/*"))
-
-
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_pull_that_was_ended_goes_on_where_it_was(
-    store: Any, pushed: Reference, line: Any, tmp_path: Path, how: signal.Signals
+    store: Any, pushed: Reference, line: Any, tmp_path: Path, start_pull: Any, how: signal.Signals
 ):
     """Killed, or by Ctrl-C: what was fetched is not fetched again, and halves are gone in the end."""
     folder = tmp_path / "other"
@@ -297,7 +305,7 @@ def test_a_pull_that_was_ended_goes_on_where_it_was(
     assert read_mpackage(StoreFolder(folder).layout, "team/apple") == read_mpackage(store.layout, APPLE)
 
 
-def test_two_pulls_at_once_fetch_each_blob_once(pushed: Reference, line: Any, tmp_path: Path):
+def test_two_pulls_at_once_fetch_each_blob_once(pushed: Reference, line: Any, tmp_path: Path, start_pull: Any):
     """Two processes, one store: together they take the bytes of one."""
     folder = tmp_path / "other"
     both = [start_pull(through(line, pushed), folder) for _ in range(2)]
