@@ -197,21 +197,25 @@ def main() -> int:
     began = time.monotonic()
     work = Workload(options.directory.resolve())
     work.video()
-    print("sharing, interleaved ...", flush=True)
+
+    def step(what: str) -> None:
+        print(f"{what} ({time.monotonic() - began:.0f} s) ...", flush=True)
+
+    step("sharing, interleaved")
     turns = interleave(work, options.rounds)
     goals = goals_of_sharing(turns)
-    print("a mixed schedule, planned and measured ...", flush=True)
+    step("a mixed schedule, planned and measured")
     ratios = mixed_cost(work, 5)
     cost = statistics.median(ratios)
     goals.append(
         Goal(what=f"{MIXED_APPS}: measured / planned cost", value=cost, text="0.9 to 1.1", good=0.9 <= cost <= 1.1)
     )
-    print("memory and start ...", flush=True)
+    step("memory and start")
     more = private_megabytes(work, list(zip(MIXED, RATES, strict=True))) - private_megabytes(work, [(POOLED, FPS)])
     goals.append(at_most(f"{MIXED_APPS}: private memory above one app's, MB", more, 150))
     goals.append(at_most("start to first verdict, s (median of 3)", statistics.median(start_seconds(work, 3)), 5))
     for load, changes, limit in zip(LOADS, (options.changes, max(4, options.changes // 10)), (2.0, 5.0), strict=True):
-        print(f"{changes} changes of schedule at load {load:g} ...", flush=True)
+        step(f"{changes} changes of schedule at load {load:g}")
         swaps = measure(work, load, changes)
         title = f"load {swaps.load:.2f}, {swaps.streams} x {swaps.apps} apps"
         if load == LOADS[0]:

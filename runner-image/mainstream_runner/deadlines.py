@@ -12,6 +12,7 @@ Rules:
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -21,13 +22,14 @@ DropReason = Literal["TooLate", "DecodingBehind"]
 """The frame waited too long for the engine (or for the processor), or it was decoded too late to be worth converting."""
 
 BOUND_INTERVALS = 2
-MIN_BOUND_SECONDS = Fraction(1, 10)
+MIN_BOUND_SECONDS = 0.1
 MAX_BOUNDS = 4
 
 
-def bound_seconds(capture_fps: Fraction) -> Fraction:
+@lru_cache
+def bound_seconds(capture_fps: Fraction) -> float:
     """How long a frame may wait: two capture intervals, but not less than a tenth of a second (jitter of the machine)."""
-    return max(BOUND_INTERVALS / capture_fps, MIN_BOUND_SECONDS)
+    return max(float(BOUND_INTERVALS / capture_fps), MIN_BOUND_SECONDS)
 
 
 class Deadlines:
@@ -37,7 +39,7 @@ class Deadlines:
         self._drops: Counter[int] = Counter()  # in a row, by reader
         self._missed: Counter[str] = Counter()  # in a row, by app
 
-    def choose(self, heads: Sequence["Prepared"], now: Fraction) -> tuple["Prepared", DropReason | None]:
+    def choose(self, heads: Sequence["Prepared"], now: float) -> tuple["Prepared", DropReason | None]:
         """One of ``heads`` (not empty) and why it is dropped, or None: run it."""
         chosen = min(heads, key=lambda head: (-self._drops[head.reader], head.at, head.reader))
         looking = [app.app for stem, due in zip(chosen.plan.stems, chosen.due, strict=True) for app in stem.apps[:due]]

@@ -66,7 +66,7 @@ class Decisions:
     ``time_of`` gives the wall time of a moment of the run (seconds).
     """
 
-    def __init__(self, records: Records, sink: Sink, time_of: Callable[[Fraction], datetime]) -> None:
+    def __init__(self, records: Records, sink: Sink, time_of: Callable[[float], datetime]) -> None:
         self.apps: dict[str, AppRun] = {}
         self.dropped: Counter[str] = Counter()
         """Looks that were not taken, by reason: of all apps that there were."""
@@ -76,7 +76,7 @@ class Decisions:
         self._numbers: dict[str, int] = {}
         self._digest = ""
 
-    def adopt(self, loaded: LoadedSchedule, now: Fraction) -> None:
+    def adopt(self, loaded: LoadedSchedule, now: float) -> None:
         """Go on under another schedule: apps that stay keep votes, open events and counts; the others' events end."""
         streams = {stem.name: stem.stream for stem in loaded.schedule.stems}
         wanted = {app.app: app for app in loaded.schedule.apps}
@@ -94,9 +94,9 @@ class Decisions:
                 voting = Voting(votes=app.votes, end=end_rule_of(app), number=self._numbers.get(name, 0))
                 self.apps[name] = AppRun(stream=streams[app.stem], app=app, voting=voting)
 
-    def decide(self, item: Prepared, stem: StemPlan, outputs: Sequence[Output], *, now: Fraction, late: bool) -> None:
+    def decide(self, item: Prepared, stem: StemPlan, outputs: Sequence[Output], *, now: float, late: bool) -> None:
         """A frame's looks, fastest app first: ``outputs`` are those of the first few."""
-        latency = float(now - item.at)
+        latency = now - item.at
         for app, probabilities in zip(stem.apps, outputs, strict=False):
             run = self.apps.get(app.app)
             if run is None:  # it left while the frame was on its way
@@ -120,14 +120,14 @@ class Decisions:
                 if app.app in self.apps:
                     self.apps[app.app].dropped[reason] += 1
 
-    def close_stream(self, stream: str, *, frame: int, seconds: Fraction, reason: EndReason, now: Fraction) -> None:
+    def close_stream(self, stream: str, *, frame: int, seconds: Fraction, reason: EndReason, now: float) -> None:
         """The stream is over or lost: its apps' open events end."""
         for run in self.apps.values():
             if run.stream == stream:
                 self._close(run, frame=frame, seconds=seconds, reason=reason, now=now)
 
     def _close(
-        self, run: AppRun, *, frame: int | None, seconds: Fraction | None, reason: EndReason, now: Fraction
+        self, run: AppRun, *, frame: int | None, seconds: Fraction | None, reason: EndReason, now: float
     ) -> None:
         for detection in run.voting.close(frame=frame, seconds=seconds, reason=reason):
             self._emit(run, detection, self._time_of(now), None)

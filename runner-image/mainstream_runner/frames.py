@@ -14,7 +14,6 @@ Rules:
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from math import floor
 
 import av
 
@@ -65,7 +64,11 @@ class Slots:
 
     def of(self, seconds: Fraction) -> int:
         """The slot that ``seconds`` fall into."""
-        return floor(seconds * self.capture_fps + SLOT_TOLERANCE)
+        # by whole numbers: sums of fractions are slow, and each frame of each stream comes here
+        rate, tolerance = self.capture_fps, SLOT_TOLERANCE
+        below = seconds.denominator * rate.denominator
+        above = seconds.numerator * rate.numerator
+        return (above * tolerance.denominator + tolerance.numerator * below) // (below * tolerance.denominator)
 
     def pass_over(self, slot: int) -> None:
         """Nobody wants that slot's frame: if it is left out, its slot is not missing."""
@@ -90,22 +93,23 @@ class RealRate:
     """The rate at which frames really come, pauses left out."""
 
     def __init__(self) -> None:
-        self._last: Fraction | None = None
+        self._last: float | None = None
         self._steps = 0
-        self._seconds = Fraction(0)
+        self._seconds = 0.0
 
     def see(self, seconds: Fraction, *, steps: int = 1) -> None:
         """Take note of a frame at ``seconds``, so many frames after the one before: those between were left out."""
-        if self._last is not None and 0 < seconds - self._last <= MAX_GAP_SECONDS * steps:
+        at = float(seconds)
+        if self._last is not None and 0 < at - self._last <= MAX_GAP_SECONDS * steps:
             self._steps += steps
-            self._seconds += seconds - self._last
-        self._last = seconds
+            self._seconds += at - self._last
+        self._last = at
 
     def mismatch(self, capture_fps: Fraction) -> Fraction | None:
         """The capture rate to write instead of ``capture_fps``; None while they agree or too little is known."""
         if self._steps + 1 < MIN_FRAMES_FOR_RATE:
             return None
-        real = self._steps / self._seconds
+        real = self._steps / Fraction(self._seconds)
         if abs(real / capture_fps - 1) <= RATE_TOLERANCE:
             return None
         return nearest_rate(real)

@@ -14,7 +14,8 @@ class Inbox:
 
     def __init__(self) -> None:
         self._queues: dict[int, deque[Item]] = {}
-        self._finished: set[int] = set()
+        self.finished: set[int] = set()
+        """Readers at their end, some of whose items may still wait. Changed with the lock held only."""
         self._closed = False
         self._woken = False
         self._state = 0
@@ -30,7 +31,7 @@ class Inbox:
         """A reader whose items were all taken is forgotten."""
         with self._changed:
             del self._queues[reader]
-            self._finished.discard(reader)
+            self.finished.discard(reader)
             self._notify()
 
     def put(self, item: Item) -> bool:
@@ -47,7 +48,7 @@ class Inbox:
     def finish(self, reader: int) -> None:
         """Nothing more will come from the reader."""
         with self._changed:
-            self._finished.add(reader)
+            self.finished.add(reader)
             self._notify()
 
     def close(self) -> None:
@@ -68,21 +69,24 @@ class Inbox:
         None if that took longer than ``seconds``, or if ``wake`` was called.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._woken or self._complete(), seconds)
+            heads = self._heads()
+            if heads is None:
+                self._changed.wait_for(lambda: self._woken or self._heads() is not None, seconds)
+                heads = self._heads()
             self._woken = False
-            return [queue[0] for queue in self._queues.values() if queue] if self._complete() else None
+            return heads
 
     def heads_now(self) -> tuple[list[Item] | None, int]:
         """The next items of the readers that have one now (None when all are over), and the state's number."""
         with self._changed:
             heads = [queue[0] for queue in self._queues.values() if queue]
-            more = heads or len(self._finished) < len(self._queues)
+            more = heads or len(self.finished) < len(self._queues)
             return (heads if more else None), self._state
 
     def over(self, reader: int) -> bool:
         """Whether the reader is finished and all its items were taken."""
         with self._changed:
-            return reader in self._finished and not self._queues[reader]
+            return reader in self.finished and not self._queues[reader]
 
     def wait(self, state: int, seconds: float) -> None:
         """Wait until the state is another one than ``state``, at most so long."""
@@ -96,8 +100,14 @@ class Inbox:
             assert taken is item  # noqa: S101 - one thread takes, so a head stays until it is taken
             self._notify()
 
-    def _complete(self) -> bool:
-        return all(queue or reader in self._finished for reader, queue in self._queues.items())
+    def _heads(self) -> list[Item] | None:
+        heads = []
+        for reader, queue in self._queues.items():
+            if queue:
+                heads.append(queue[0])
+            elif reader not in self.finished:
+                return None
+        return heads
 
     def _notify(self) -> None:
         self._state += 1

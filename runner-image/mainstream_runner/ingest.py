@@ -33,7 +33,7 @@ class Prepared:
     index: int
     slot: int
     seconds: Fraction
-    at: Fraction
+    at: float
     due: tuple[int, ...]
     inputs: Mapping[NetworkInput, Pixels]
     plan: StreamPlan
@@ -93,7 +93,7 @@ class StreamReader:
         convert: Convert,
         *,
         active: Active,
-        now: Callable[[], Fraction],
+        now: Callable[[], float],
         real_time: bool,
         epoch: float,
     ) -> None:
@@ -106,7 +106,7 @@ class StreamReader:
         self._now = now
         self._real_time = real_time
         self._epoch = epoch
-        self._start = now() if real_time else Fraction(0)
+        self._start = now() if real_time else 0.0
         self._patience = MAX_BOUNDS * bound_seconds(stream.capture_fps)
         self._cycle = Cycle(stream.capture_fps)
         self._leaving = False
@@ -146,7 +146,7 @@ class StreamReader:
             ingest.newest = frame.picture
             ingest.last_index, ingest.last_seconds = frame.index, frame.seconds
             at = self._at(frame)
-            ingest.last_at = float(at)
+            ingest.last_at = at
             skipped = self.source.skipped
             ingest.rate.see(frame.seconds, steps=1 + skipped - self._skipped)
             self._skipped = skipped
@@ -159,7 +159,7 @@ class StreamReader:
                 else:
                     yield item
 
-    def _prepare(self, frame: Frame, slot: int, at: Fraction, loaded: LoadedSchedule) -> Prepared | None:
+    def _prepare(self, frame: Frame, slot: int, at: float, loaded: LoadedSchedule) -> Prepared | None:
         plan = self._plan(loaded)
         due = () if plan is None else plan.due(self._cycle, slot)
         if plan is None or not any(due):
@@ -186,10 +186,10 @@ class StreamReader:
             taken=frame.taken,
         )
 
-    def _at(self, frame: Frame) -> Fraction:
+    def _at(self, frame: Frame) -> float:
         if frame.arrived is not None:
-            return Fraction(frame.arrived - self._epoch)
-        return self._start + frame.seconds
+            return frame.arrived - self._epoch
+        return self._start + float(frame.seconds)
 
     def _wanted(self, seconds: Fraction) -> bool:
         plan = self._plan(self._active.loaded)
@@ -198,7 +198,7 @@ class StreamReader:
         if not wanted:
             self.ingest.slots.pass_over(slot)
             if self.source.info.live:
-                self.ingest.last_at = float(self._now())  # it came, even if nobody decodes it
+                self.ingest.last_at = self._now()  # it came, even if nobody decodes it
         return wanted
 
     def _plan(self, loaded: LoadedSchedule) -> StreamPlan | None:

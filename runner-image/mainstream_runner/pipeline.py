@@ -8,7 +8,6 @@ with the length of a stream.
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from fractions import Fraction
 from threading import Event
 
 from mainstream.schedule import Schedule
@@ -130,14 +129,14 @@ class Pipeline:
         for engine in self.active.all_engines():
             engine.close()
 
-    def now(self) -> Fraction:
+    def now(self) -> float:
         """Seconds of the run."""
-        return Fraction(self._clock.seconds() - self._start)
+        return self._clock.seconds() - self._start
 
-    def _time_of(self, at: Fraction) -> datetime:
+    def _time_of(self, at: float) -> datetime:
         """The wall time of a moment of the run; of live streams by the clock as it is set now, since clocks are corrected."""
         if self._live:
-            return self._clock.utc() - timedelta(seconds=float(self.now() - at))
+            return self._clock.utc() - timedelta(seconds=self.now() - at)
         return self.records.started + timedelta(microseconds=round(at * 1_000_000))
 
     def _run_as_fast_as_possible(self) -> None:
@@ -178,7 +177,7 @@ class Pipeline:
                     self.decisions.drop(item, reason)
                     self.active.give_back(item.loaded)
                 continue
-            ahead = min((float(head.at - now) for head in heads if isinstance(head, Prepared)), default=1.0)
+            ahead = min((head.at - now for head in heads if isinstance(head, Prepared)), default=1.0)
             started = self._clock.seconds()
             self._inbox.wait(state, min(ahead, STOP_CHECK_SECONDS))
             self._waited += self._clock.seconds() - started
@@ -194,7 +193,7 @@ class Pipeline:
             self.readers.start(*new)
             self.changes += 1
             self._taken_over.set()
-        self.readers.report()
+        self.readers.report(self.came_round)
         return not self._stop.is_set()
 
     def _adopt(self, loaded: LoadedSchedule) -> None:
@@ -218,7 +217,7 @@ class Pipeline:
                     count.engine_seconds += ended - started
                     count.calls += 1
                 now = self.now() if self._real_time else item.at
-                late = now - item.at > 1 / item.plan.stream.capture_fps
+                late = now - item.at > item.plan.interval_seconds
                 self.decisions.decide(item, stem, outputs, now=now, late=late)
         self.active.give_back(item.loaded)
 
@@ -242,7 +241,7 @@ class Pipeline:
             frame=max(ingest.last_index, 0),
             seconds=ingest.last_seconds,
             reason=reason,
-            now=self.now() if self._real_time else ingest.last_seconds,
+            now=self.now() if self._real_time else float(ingest.last_seconds),
         )
 
     def _summary(self) -> Summary:

@@ -41,6 +41,8 @@ class StreamPlan:
 
     stream: ScheduledStream
     stems: tuple[StemPlan, ...]
+    interval_seconds: float
+    """Between two frames, as the manifest states their rate."""
 
     def due(self, cycle: Cycle, slot: int) -> tuple[int, ...]:
         """For each stem how many of its apps look at the frame in ``slot``."""
@@ -74,5 +76,6 @@ def stream_plans(schedule: Schedule) -> tuple[StreamPlan, ...]:
                 network_input = NetworkInput(views[stem.view], stem.input_shape, stem.preprocessing)
                 stems.append(StemPlan(stem=stem, apps=apps, network_input=network_input))
         if stems:
-            plans.append(StreamPlan(stream=stream, stems=tuple(stems)))
+            interval = float(1 / stream.capture_fps)
+            plans.append(StreamPlan(stream=stream, stems=tuple(stems), interval_seconds=interval))
     return tuple(plans)

@@ -1,7 +1,6 @@
 """The reading threads: one for each stream, started and ended as schedules come and go."""
 
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 from threading import Thread
 
 from mainstream_runner.active import Active, LoadedSchedule
@@ -11,6 +10,9 @@ from mainstream_runner.ingest import StreamReader
 from mainstream_runner.plans import Convert
 from mainstream_runner.priority import READER_NICENESS, make_nice
 from mainstream_runner.sources.source import FrameSource
+
+WATCH_SECONDS = 0.1
+"""Who watches is told no more often: it is a progress bar."""
 
 JOIN_SECONDS = 2.0
 """A thread that waits for a silent camera is left behind after that; it reads no more and ends with the process."""
@@ -25,7 +27,7 @@ class Readers:
         active: Active,
         convert: Callable[[], Convert],
         *,
-        now: Callable[[], Fraction],
+        now: Callable[[], float],
         clock: Clock,
         real_time: bool,
         watch: Callable[[str, int], None],
@@ -39,6 +41,7 @@ class Readers:
         self._real_time = real_time
         self._watch = watch
         self._watched: dict[int, int] = {}
+        self._watched_at = 0.0
         self._threads: dict[int, Thread] = {}
         self._leaving: set[int] = set()
         self._failed: BaseException | None = None
@@ -53,7 +56,7 @@ class Readers:
         for plan in loaded.plans:
             if plan.stream.name not in sources:
                 continue
-            epoch = self._clock.seconds() - float(self._now())
+            epoch = self._clock.seconds() - self._now()
             reader = StreamReader(
                 self._number,
                 plan.stream,
@@ -79,11 +82,13 @@ class Readers:
         """Readers at their end, all of whose frames were taken. Raises what a reader failed with."""
         if self._failed is not None:
             raise self._failed
+        if not self._inbox.finished:
+            return []
         return [reader for reader in self.current() if self._inbox.over(reader.number)]
 
     def forget(self, number: int) -> None:
         """A reader at its end needs no attention any more; its figures stay while its stream is in the schedule."""
-        self.report()
+        self._report(self.all[number])
         del self._threads[number]
         self._inbox.remove(number)
         self._leaving.discard(number)
@@ -95,13 +100,19 @@ class Readers:
             if n in self._threads or (newest[reader.stream.name] == n and reader.stream.name in wanted)
         }
 
-    def report(self) -> None:
-        """Tell whoever watches how many more frames were read."""
+    def report(self, now: float) -> None:
+        """Tell whoever watches how many more frames were read, now and then; ``now`` is the clock's."""
+        if now - self._watched_at < WATCH_SECONDS:
+            return
+        self._watched_at = now
         for reader in self.current():
-            read = reader.frames
-            if read > self._watched.get(reader.number, 0):
-                self._watch(reader.stream.name, read - self._watched.get(reader.number, 0))
-                self._watched[reader.number] = read
+            self._report(reader)
+
+    def _report(self, reader: StreamReader) -> None:
+        read, known = reader.frames, self._watched.get(reader.number, 0)
+        if read > known:
+            self._watch(reader.stream.name, read - known)
+            self._watched[reader.number] = read
 
     def close(self) -> None:
         """Ask all to end, and wait a little."""

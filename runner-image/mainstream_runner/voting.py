@@ -12,7 +12,7 @@ No clock and no I/O: time is the stream's own, passed in with each look.
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, NamedTuple
 
 EndReason = Literal["NoPositive", "StreamEnded", "StreamCutOff", "StreamLost", "ScheduleChanged", "RunStopped"]
 
@@ -40,8 +40,7 @@ def end_rule(*, after_seconds: Fraction | None, event_length_seconds: Fraction |
     return EndRule(after_seconds=max(tenth, MIN_LOOKS_WITHOUT_POSITIVE / fps), looks=MIN_LOOKS_WITHOUT_POSITIVE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Look(NamedTuple):
     """An app's verdict on a frame. ``label`` is the likeliest of its events, ``score`` their summed probability."""
 
     frame: int

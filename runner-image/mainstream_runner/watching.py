@@ -172,7 +172,7 @@ class RunBoard:
 
     def _stream(self, reader: StreamReader) -> StreamState:
         connection, info, ingest = reader.source.connection(), reader.source.info, reader.ingest
-        age = None if ingest.last_at is None else max(0.0, float(self._pipeline.now()) - ingest.last_at)
+        age = None if ingest.last_at is None else max(0.0, self._pipeline.now() - ingest.last_at)
         write = ingest.rate_to_write
         return StreamState(
             name=reader.stream.name,
