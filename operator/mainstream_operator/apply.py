@@ -13,9 +13,10 @@ import structlog
 from mainstream.documents import canonical_json, sha256
 from mainstream_operator import kinds
 from mainstream_operator.client import Api, ApiError, ObjectKey, Plain
-from mainstream_operator.cluster import Cluster, Key, Known
+from mainstream_operator.cluster import Cluster
 from mainstream_operator.conditions import Change, event
 from mainstream_operator.kinds import KINDS, Kind
+from mainstream_operator.known import Key, Known
 from mainstream_operator.made import APPLIED, MadeObjects
 
 NEVER_UPDATED = frozenset({"PersistentVolumeClaim", "Lease", "Job"})

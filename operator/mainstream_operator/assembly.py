@@ -16,10 +16,11 @@ from mainstream.packages.layout import OciLayout
 from mainstream.resources.names import COMPONENT, runner_name
 from mainstream_operator import kinds
 from mainstream_operator.apply import Writer
-from mainstream_operator.apps import AppLook, Tools
+from mainstream_operator.apps import AppLook
 from mainstream_operator.client import Api, ApiError, ObjectKey
-from mainstream_operator.cluster import Cluster, Key
+from mainstream_operator.cluster import Cluster
 from mainstream_operator.decisions import Decisions
+from mainstream_operator.known import Key
 from mainstream_operator.leadership import Leadership
 from mainstream_operator.loop import Loop, Seams
 from mainstream_operator.made import Made, MadeObjects
@@ -31,6 +32,7 @@ from mainstream_operator.secret_reader import SecretReader
 from mainstream_operator.served import REMEDY, crd_keys, shortcomings
 from mainstream_operator.settings import Settings
 from mainstream_operator.tidying import SHARED, Tidying
+from mainstream_operator.tools import Tools
 from mainstream_operator.watch import Patience
 
 APP_WINDOW = (0.05, 0.5)

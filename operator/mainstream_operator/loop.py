@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from mainstream_operator.client import ApiError
-from mainstream_operator.cluster import Key
+from mainstream_operator.known import Key
 from mainstream_operator.nodes import RefusedError
 from mainstream_operator.trigger import LONGEST_RETRY_SECONDS, Queue
 

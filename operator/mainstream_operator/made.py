@@ -13,8 +13,8 @@ from typing import Any
 from mainstream.resources.names import APP, COMPONENT, EDGE_NODE
 from mainstream_operator import kinds
 from mainstream_operator.client import ObjectKey, Plain, Selection
-from mainstream_operator.cluster import is_newer
 from mainstream_operator.kinds import Kind
+from mainstream_operator.known import is_newer
 from mainstream_operator.values import parse_time
 
 APPLIED = "mainstream.dev/applied"

@@ -10,13 +10,13 @@ from mainstream.jobs import JobResult
 from mainstream.resources.edgenode import EdgeNode
 from mainstream.resources.names import COMPONENT, label_value
 from mainstream_operator import kinds, pods
-from mainstream_operator.apps import Tools, copied_ca
 from mainstream_operator.client import ObjectKey
 from mainstream_operator.job_views import job_view
 from mainstream_operator.jobs import CPU, profile_job
 from mainstream_operator.made import Made
 from mainstream_operator.profiling import COSTS_FILE, costs_name, read_costs
 from mainstream_operator.scheduling import Scheduled
+from mainstream_operator.tools import Tools
 from mainstream_operator.values import Identity, JobView, Plain
 
 COSTS = "costs"
@@ -88,7 +88,7 @@ class Measuring:
             return same
         ca = t.ca()
         if ca is not None:
-            t.writer.apply([copied_ca(t.settings.namespace, ca)])
+            t.writer.apply([pods.copied_ca(t.settings.namespace, ca)])
         t.writer.create(job)
         return JobView(name=job["metadata"]["name"], state="Active")
 

@@ -8,11 +8,10 @@ from mainstream.resources.names import label_value, runner_name, schedule_name
 from mainstream.schedule import Assignment
 from mainstream.scheduling.exact.search import Limits
 from mainstream_operator import kinds
-from mainstream_operator.apps import READING, Tools
 from mainstream_operator.client import ApiError, ObjectKey
-from mainstream_operator.cluster import Key, Known, host_name
 from mainstream_operator.credentials import gathered, missing, needed
 from mainstream_operator.decisions import view_of
+from mainstream_operator.known import Key, Known, host_name
 from mainstream_operator.measuring import Measuring
 from mainstream_operator.node_status import NodeObservation, Outcome, invalid_status, node_status
 from mainstream_operator.nudging import Nudging
@@ -20,6 +19,7 @@ from mainstream_operator.profiling import Profile, known
 from mainstream_operator.runner_state import RunnerState, next_scale, runner_state
 from mainstream_operator.runners import credentials_object, runner_objects
 from mainstream_operator.scheduling import Scheduled, allowed_namespaces, fingerprint, previous_assignments, schedule
+from mainstream_operator.tools import READING, Tools
 from mainstream_operator.values import AppState, Finding, Identity, Invalid
 
 HOLD_SECONDS = 600.0

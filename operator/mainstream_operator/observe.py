@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from mainstream.resources.names import MANAGED_BY, OPERATOR
 from mainstream_operator import kinds
 from mainstream_operator.client import Api, Selection
-from mainstream_operator.cluster import Cluster, Key
+from mainstream_operator.cluster import Cluster
+from mainstream_operator.known import Key
 from mainstream_operator.made import MadeObjects
 from mainstream_operator.settings import Settings
 from mainstream_operator.values import key_of

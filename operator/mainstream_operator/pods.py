@@ -9,7 +9,7 @@ from mainstream.documents import sha256
 from mainstream.jobs import CA_FILE, CREDENTIALS_FOLDER, WORK_FOLDER
 from mainstream.resources.edgenode import Source, Stream
 from mainstream.resources.metadata import SecretRef
-from mainstream.resources.names import MANAGED_BY, OPERATOR, REGISTRY_SECRET, stream_secret
+from mainstream.resources.names import COMPONENT, MANAGED_BY, OPERATOR, REGISTRY_SECRET, stream_secret
 from mainstream_operator.settings import Settings
 
 Plain = dict[str, Any]
@@ -149,3 +149,11 @@ def owner(body_kind: str, name: str, uid: str) -> list[Plain]:
 
 def _mark(text: str) -> str:
     return sha256(text.encode())[7:17]
+
+
+def copied_ca(namespace: str, certificate: str) -> Plain:
+    """The registries' CA, where a Job can mount it."""
+    metadata = {
+        "name": CA_CONFIG_MAP, "namespace": namespace, "labels": managed({COMPONENT: "registry-ca"})
+    }  # fmt: skip
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"ca.crt": certificate}}

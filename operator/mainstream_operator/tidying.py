@@ -7,10 +7,10 @@ from mainstream.errors import InputError
 from mainstream.resources.app import MainstreamApp
 from mainstream.resources.edgenode import EdgeNode
 from mainstream_operator import kinds
-from mainstream_operator.apps import Tools
 from mainstream_operator.jobs import base_job
 from mainstream_operator.made import Made
 from mainstream_operator.profiling import read_costs
+from mainstream_operator.tools import Tools
 
 AGAIN_SECONDS = 60.0
 SHARED = "what is shared"

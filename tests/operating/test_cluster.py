@@ -7,7 +7,8 @@ import pytest
 from mainstream.resources.names import runner_name
 from mainstream_operator import kinds
 from mainstream_operator.client import ObjectKey, Plain, Selection
-from mainstream_operator.cluster import Cluster, Key
+from mainstream_operator.cluster import Cluster
+from mainstream_operator.known import Key
 from mainstream_operator.made import APPLIED, Made, MadeObjects
 from mainstream_operator.values import Invalid
 
@@ -56,14 +57,14 @@ def test_an_app_that_came_before_its_edge_node_is_found(cluster: Cluster) -> Non
     """In either order."""
     cluster.put(kinds.APP, _app())
     assert cluster.put(kinds.EDGE_NODE, _node()) == {BOX, RED}
-    assert cluster.selected["traffic/red-car"] == ("gate-3",)
+    assert cluster.selected_by("traffic/red-car") == ("gate-3",)
 
 
 def test_apps_by_label_follow_the_labels(cluster: Cluster) -> None:
     """A box that gets the label gets the app; one that loses it loses it."""
     cluster.put(kinds.APP, _app(edgeNodes={"matchLabels": {"site": "a"}}))
     cluster.put(kinds.EDGE_NODE, _node())
-    assert cluster.selected.get("traffic/red-car", ()) == ()
+    assert cluster.selected_by("traffic/red-car") == ()
     assert cluster.put(kinds.EDGE_NODE, _node(labels={"site": "a"})) == {BOX, RED}
     assert cluster.put(kinds.EDGE_NODE, _node(labels={"site": "b"})) == {BOX, RED}
     assert cluster.members("gate-3") == []

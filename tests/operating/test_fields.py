@@ -16,8 +16,8 @@ from mainstream.resources.app import MainstreamApp
 from mainstream.resources.edgenode import EdgeNode
 from mainstream.resources.selectors import selects
 from mainstream.scheduling.exact.search import Limits
-from mainstream_operator.cluster import host_name
 from mainstream_operator.jobs import training_hash
+from mainstream_operator.known import host_name
 from mainstream_operator.runners import runner_objects
 from mainstream_operator.scheduling import schedule
 

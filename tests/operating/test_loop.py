@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from mainstream_operator.client import ApiError
-from mainstream_operator.cluster import Key
+from mainstream_operator.known import Key
 from mainstream_operator.loop import STUCK_SECONDS, Loop, Seams
 
 from .conftest import Clock

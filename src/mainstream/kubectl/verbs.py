@@ -81,7 +81,8 @@ def plan(
     require("runner", "httpx")
     from mainstream.kubectl.packages import ClusterPackages
     from mainstream.kubectl.plan_view import plan_view
-    from mainstream.kubectl.whatif import ask, concerned, plain_answer, read
+    from mainstream.kubectl.situation import concerned, read
+    from mainstream.kubectl.whatif import ask, plain_answer
     from mainstream.resources.manifests import load
 
     assumed = dict(_assumption(text) for text in like or ())

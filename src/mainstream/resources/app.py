@@ -1,5 +1,6 @@
 """MainstreamApp: one event-detection application (``mainstream.dev/v1alpha1``)."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -26,10 +27,14 @@ class EdgeNodeSelector(Document):
         return self
 
     def selects(self, metadata: Metadata) -> bool:
-        """Whether the edge node of that metadata is selected."""
+        """Whether the EdgeNode of that metadata is selected."""
+        return self.matches(metadata.name, metadata.labels)
+
+    def matches(self, name: str, labels: Mapping[str, str]) -> bool:
+        """Whether an EdgeNode of that name and with those labels would be selected."""
         if self.match_names is not None:
-            return metadata.name in self.match_names
-        return all(metadata.labels.get(key) == value for key, value in (self.match_labels or {}).items())
+            return name in self.match_names
+        return all(labels.get(key) == value for key, value in (self.match_labels or {}).items())
 
 
 class BaseDnnRef(Document):
