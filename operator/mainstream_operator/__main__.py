@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mainstream.errors import MainstreamError
 from mainstream.logs import set_up
+from mainstream_operator import allocator
 
 SETTINGS = Path("/etc/mainstream/settings.yaml")
 
@@ -32,6 +33,7 @@ def arguments(given: Sequence[str] | None = None) -> Namespace:
 def main(given: Sequence[str] | None = None) -> int:
     """Run until a signal; the exit status."""
     options = arguments(given)
+    allocator.give_back_freed_memory()
     set_up(json=options.log_format == "json", level=getattr(logging, options.log_level.upper()))
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # a line for each event that was heard
     # After the arguments: importing the clients takes a second that --help need not wait for.

@@ -5,7 +5,7 @@ with what is known of it. Statuses are bound to the object's uid, so one that wa
 status of the first.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
@@ -14,7 +14,7 @@ from mainstream.documents import canonical_json, sha256
 from mainstream_operator import kinds
 from mainstream_operator.client import Api, ApiError, ObjectKey, Plain
 from mainstream_operator.cluster import Cluster
-from mainstream_operator.conditions import Change, event
+from mainstream_operator.conditions import Change, event, worth_telling
 from mainstream_operator.kinds import KINDS, Kind
 from mainstream_operator.known import Key, Known
 from mainstream_operator.made import APPLIED, MadeObjects
@@ -102,7 +102,7 @@ class Writer:
     def _tell(self, kind: Kind, known: Known, changes: Iterable[Change]) -> None:
         name = known.place
         about = {"apiVersion": kind.api_version, "kind": kind.kind, **name, "uid": known.identity.uid}
-        for change in _without_sums(list(changes)):
+        for change in worth_telling(changes):
             now = self._now_text()
             mark = sha256(canonical_json([about, change.type, change.reason, change.message, now]))[7:19]
             body = event(
@@ -122,12 +122,6 @@ class Writer:
         self._wrote(kind.kind)
         self._made.wrote(kind, answer)
         log.info("applied", **_named(body))
-
-
-def _without_sums(changes: Sequence[Change]) -> list[Change]:
-    """Without a Ready that only says again what one of its parts says."""
-    parts = {(one.reason, one.message) for one in changes if one.type != "Ready"}
-    return [one for one in changes if one.type != "Ready" or (one.reason, one.message) not in parts]
 
 
 def meaning(value: Any) -> Any:

@@ -24,12 +24,15 @@ class AppLook:
     def __init__(self, tools: Tools) -> None:
         self._t = tools
         self._trainer = TrainerJobs(tools)
+        self._early: dict[str, str] = {}
+        """By app, the uid of one that was new and looked at before its EdgeNodes."""
 
     def __call__(self, name: str) -> float | None:
         t = self._t
         known = t.cluster.apps.get(name)
         if known is None:
             t.decisions.states.pop(name, None)
+            self._early.pop(name, None)
             return None
         if known.identity.deleted or t.cluster.ending(name.partition("/")[0]):
             self._decided(name, None)  # it may stay for long, if somebody's finalizer holds it, but it runs no more
@@ -54,10 +57,18 @@ class AppLook:
         return AGAIN_SECONDS if waits else None
 
     def _is_early(self, known: Known, name: str) -> bool:
-        """Whether, after a start, an EdgeNode of it was not looked at yet: what the status says of it is true till then."""
+        """Whether an EdgeNode of it was not looked at yet, so that there is soon more to say.
+
+        After a start, what the status says is true till then. Of a new app it says nothing: it waits once.
+        """
         outcomes = self._t.decisions.outcomes
-        said = known.status.get("observedGeneration") == known.identity.generation
-        return said and any(node not in outcomes for node in self._t.cluster.selected_by(name))
+        early = any(node not in outcomes for node in self._t.cluster.selected_by(name))
+        if not early or known.status.get("observedGeneration") == known.identity.generation:
+            self._early.pop(name, None)
+            return early
+        waited = self._early.get(name) == known.identity.uid
+        self._early[name] = known.identity.uid
+        return not waited
 
     def _decided(self, name: str, state: AppState | None) -> None:
         t = self._t

@@ -14,7 +14,6 @@ import structlog
 
 from mainstream.packages.layout import OciLayout
 from mainstream.resources.names import COMPONENT, runner_name
-from mainstream_operator import kinds
 from mainstream_operator.apply import Writer
 from mainstream_operator.apps import AppLook
 from mainstream_operator.client import Api, ApiError, ObjectKey
@@ -28,6 +27,7 @@ from mainstream_operator.metrics import Meter
 from mainstream_operator.nodes import NodeLook
 from mainstream_operator.observe import Observer
 from mainstream_operator.packages import PackageReader
+from mainstream_operator.registry_ca import RegistryCa
 from mainstream_operator.secret_reader import SecretReader
 from mainstream_operator.served import REMEDY, crd_keys, shortcomings
 from mainstream_operator.settings import Settings
@@ -83,6 +83,7 @@ class Operator:
             settings=settings,
             now_text=lambda: _now().strftime(NOW),
             changed=self.changed,
+            follows=self.follows,
             ca=self._ca.text,
         )
         self._loop = Loop(
@@ -96,12 +97,16 @@ class Operator:
             seams=Seams(clock=self._clock, exists=self._exists, looked=meter.looked),
         )
         self._observer = Observer(api, self.cluster, self._made, settings, changed=self.changed, stop=self._stop)
-        self._ended = threading.Event()
+        self._ended, self._listed = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="operator", daemon=True)
 
     def start(self) -> None:
         """Begin, in threads."""
         self._thread.start()
+
+    def wait_until_listed(self, seconds: float) -> None:
+        """Until all that people made is known, at most so long."""
+        self._listed.wait(seconds)
 
     def stop(self) -> None:
         """End what is under way."""
@@ -114,6 +119,10 @@ class Operator:
     def changed(self, keys: Iterable[Key]) -> None:
         """These have to be looked at."""
         self._loop.changed(keys)
+
+    def follows(self, keys: Iterable[Key]) -> None:
+        """What these say follows from what was decided of others."""
+        self._loop.changed(keys, follows=True)
 
     def left(self, keys: Iterable[Key]) -> None:
         """An object is gone: those that it concerned, and what it shared with others."""
@@ -144,6 +153,7 @@ class Operator:
                 if not wrong:
                     self._ca.load()
                     self._observer.begin()
+                    self._listed.set()
                     break
                 self._state = f"{'; '.join(wrong)}. {REMEDY}"
                 lacked = True
@@ -238,36 +248,6 @@ class Operator:
         if key.kind == "Tidying":
             return TIDY_WINDOW
         return (batching.idle_seconds, batching.max_seconds) if key.kind == "EdgeNode" else APP_WINDOW
-
-
-class RegistryCa:
-    """The registries' own CA, from a ConfigMap of the operator's namespace; read at the start."""
-
-    def __init__(self, api: Api, settings: Settings, folder: Path) -> None:
-        self._api, self._settings, self._path = api, settings, folder / "registry-ca.crt"
-        self._text: str | None = None
-
-    def load(self) -> None:
-        """Read it (``ApiError``, also if it is not there)."""
-        name = self._settings.registry.ca_config_map
-        if name is None:
-            return
-        body = self._api.get(ObjectKey(kinds.CONFIG_MAP, self._settings.namespace, name))
-        text = ((body or {}).get("data") or {}).get("ca.crt")
-        if not text:
-            raise ApiError(
-                404, f"registry.caConfigMap: no ConfigMap {self._settings.namespace}/{name} with a key ca.crt"
-            )
-        self._path.write_text(text, encoding="utf-8")
-        self._text = text
-
-    def text(self) -> str | None:
-        """The certificate (PEM)."""
-        return self._text
-
-    def file(self) -> Path | None:
-        """The file with it."""
-        return self._path if self._text is not None else None
 
 
 def work_folder() -> Path:

@@ -15,6 +15,7 @@ import kubernetes.config
 import urllib3
 
 from mainstream_operator.kinds import Kind
+from mainstream_operator.listing import Listing
 
 TIMEOUT_SECONDS = (5.0, 30.0)
 """To connect, and for an answer."""
@@ -51,14 +52,6 @@ class ObjectKey:
     def of(cls, body: Mapping[str, Any], kind: Kind) -> "ObjectKey":
         """Of a plain object."""
         return cls(kind, body["metadata"].get("namespace"), body["metadata"]["name"])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """All objects of a kind, and the version of the list, from which a watch goes on."""
-
-    items: tuple[Plain, ...]
-    version: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,17 +103,12 @@ class Api:
                 return None
             raise
 
-    def list(self, what: Selection) -> Listed:
+    def list(self, what: Selection) -> Listing:
         """All objects of a selection, as old as the server's cache may be (no quorum read)."""
         self._called("list", what.kind.group, what.kind.plural)
         query = {"resourceVersion": "0"} | ({"labelSelector": what.labels} if what.labels else {})
         path = _path(what.kind, what.namespace)
-        plain = self._call("GET", path, query=query, accept=what.accept("List"))
-        items = plain.get("items") or ()
-        return Listed(
-            items=tuple({**item, "apiVersion": what.kind.api_version, "kind": what.kind.kind} for item in items),
-            version=plain["metadata"]["resourceVersion"],
-        )
+        return Listing(self._answer("GET", path, query=query, accept=what.accept("List")).decode(), what.kind)
 
     def watch(self, what: Selection, version: str) -> Iterator[tuple[str, Plain]]:
         """What happens after that version: ``ADDED``, ``MODIFIED``, ``DELETED`` or ``BOOKMARK``, and the object.
@@ -213,21 +201,32 @@ class Api:
         query: Mapping[str, str] | None = None,
         body: Plain | None = None,
         content: str = "application/json",
-        accept: str = "application/json",
     ) -> Plain:
+        plain: Plain = json.loads(self._answer(method, path, query=query, body=body, content=content))
+        return plain
+
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Plain | None = None,
+        content: str = "application/json",
+        accept: str = "application/json",
+    ) -> bytes:
         headers = {"Accept": accept, "Content-Type": content}
         try:
             method, url, headers, sent, _ = self._serialized(method, path, query=query, headers=headers, body=body)
             answer = self._client.call_api(method, url, headers, sent, _request_timeout=TIMEOUT_SECONDS)
-            data = answer.read()  # type: ignore[no-untyped-call]
+            data: bytes = answer.read()  # type: ignore[no-untyped-call]
         except kubernetes.client.ApiException as error:
             raise ApiError(error.status or 0, _said(error.body) or str(error.reason)) from None
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise ApiError(0, f"the API server does not answer: {error}") from None
         if not 200 <= answer.status < 300:
             raise ApiError(answer.status, _said(data) or str(answer.reason))
-        plain: Plain = json.loads(data)
-        return plain
+        return data
 
     def _serialized(
         self, method: str, path: str, *, query: Mapping[str, str] | None, headers: Plain, body: Plain | None = None

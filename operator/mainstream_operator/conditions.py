@@ -9,6 +9,8 @@ from mainstream_operator.values import Finding, Plain
 MESSAGE_LIMIT = 1024
 NOTE_BYTES = 1024
 """That the API takes of an Event's note."""
+CONSEQUENCES = frozenset({"NotScheduled"})
+"""Reasons that say only that another condition is not met."""
 BAD_WHEN_TRUE = frozenset({"Reconciling", "Stalled", "Overcommitted", "Degraded"})
 
 
@@ -54,6 +56,22 @@ def conditions(
                     Change(type=name, reason=finding.reason, message=message[:MESSAGE_LIMIT], warning=warning)
                 )
     return found, changes
+
+
+def worth_telling(changes: Iterable[Change]) -> list[Change]:
+    """Of what turned at once, what an Event is made of: each thing once.
+
+    A sum that only repeats one of its parts, and what only follows from something else, is left out; once all is Ready, so is
+    how each part came to be.
+    """
+    turned = list(changes)
+    if any(one.type == "Ready" and one.reason == "Ready" for one in turned):
+        return [one for one in turned if one.type == "Ready" or one.reason != "Ready"]
+    parts = [one for one in turned if one.type != "Ready" and one.reason not in CONSEQUENCES]
+    told = {(one.reason, one.message) for one in parts}
+    sums = [one for one in turned if one.type == "Ready" and (one.reason, one.message) not in told]
+    reasons = {one.reason: one for one in reversed(parts) if one.reason != "Ready"}
+    return [*sums, *(one for one in parts if one.reason == "Ready" or reasons[one.reason] is one)]
 
 
 def _passes(reason: str) -> bool:

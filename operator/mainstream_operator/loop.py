@@ -55,12 +55,12 @@ class Loop:
         self._since: dict[str, float | None] = {}
         self._threads = [threading.Thread(target=self._work, name=f"look-{n}", daemon=True) for n in range(workers)]
 
-    def changed(self, keys: Iterable[Key], *, forgive: bool = False) -> None:
-        """Something about these changed; ``forgive``: somebody may have mended them."""
+    def changed(self, keys: Iterable[Key], *, forgive: bool = False, follows: bool = False) -> None:
+        """Something about these changed; ``forgive`` and ``follows`` as ``Queue.changed`` has them."""
         with self._condition:
             now = self._seams.clock()
             for key in keys:
-                self._queue.changed(key, now, forgive=forgive)
+                self._queue.changed(key, now, forgive=forgive, follows=follows)
             self._condition.notify_all()
 
     def start(self) -> None:

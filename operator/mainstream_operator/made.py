@@ -5,7 +5,7 @@ also after a restart. Jobs, pods, Leases and measured costs are kept with what d
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -54,9 +54,12 @@ class MadeObjects:
         self._by_owner: dict[tuple[str, str | None, str], set[ObjectKey]] = {}
         self._renewed: dict[str, tuple[str, datetime]] = {}
 
-    def replace(self, what: Selection, bodies: Sequence[Plain]) -> None:
+    def replace(self, what: Selection, bodies: Iterable[Plain]) -> None:
         """These are all objects of the selection."""
-        there = {ObjectKey.of(body, what.kind) for body in bodies}
+        there = set()
+        for body in bodies:
+            there.add(ObjectKey.of(body, what.kind))
+            self.change(what, body, gone=False)
         with self._lock:
             lost = [
                 key
@@ -65,8 +68,6 @@ class MadeObjects:
             ]
         for key in lost:
             self._drop(key)
-        for body in bodies:
-            self.change(what, body, gone=False)
 
     def change(self, what: Selection, body: Plain, *, gone: bool) -> None:
         """One object came, changed or went."""

@@ -1,5 +1,6 @@
 """A look at one EdgeNode: its schedule, its runner's objects, the measuring of its costs, its status."""
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -28,6 +29,9 @@ the registry away): longer would hold up the others."""
 HOLD_LOOK_SECONDS = 5.0
 SHORT_HOLD_SECONDS, SHORT_LOOK_SECONDS = 3.0, 0.2
 """That a schedule waits for an app that was not looked at yet, or whose package is being read: one schedule, not two."""
+SOLVED_AT_ONCE = 2
+"""A solution takes processor time and up to tens of megabytes. More at once would only take longer each; with one, a hard box
+would hold up all others."""
 PASSING = frozenset({404, 409, 429})
 """Refusals that are over the next time."""
 
@@ -57,6 +61,7 @@ class NodeLook:
         self._measuring = Measuring(tools)
         self._nudging = Nudging(tools.made, tools.writer, clock)
         self._memory: dict[str, _Memory] = {}
+        self._solving = threading.Semaphore(SOLVED_AT_ONCE)
 
     def __call__(self, name: str) -> float | None:
         t = self._t
@@ -159,19 +164,20 @@ class NodeLook:
         mark = fingerprint(edge_node, states, allowed, profile, scale)
         if memory.decided is not None and memory.fingerprint == mark:
             return memory.decided
-        begin = self._clock()
-        deadline = begin + t.settings.solve_deadline_seconds
-        decided = schedule(
-            edge_node,
-            states,
-            allowed,
-            profile,
-            cost_scale=scale,
-            status=seen.status,
-            settings=t.settings,
-            limits=Limits(boxes=t.settings.max_boxes, stop=lambda: self._clock() > deadline),
-        )
-        seconds = self._clock() - begin
+        with self._solving:
+            begin = self._clock()
+            deadline = begin + t.settings.solve_deadline_seconds
+            decided = schedule(
+                edge_node,
+                states,
+                allowed,
+                profile,
+                cost_scale=scale,
+                status=seen.status,
+                settings=t.settings,
+                limits=Limits(boxes=t.settings.max_boxes, stop=lambda: self._clock() > deadline),
+            )
+            seconds = self._clock() - begin
         self._solved(seconds)
         memory.decided, memory.fingerprint = replace(decided, solve_seconds=seconds), mark
         return memory.decided
@@ -214,7 +220,7 @@ class NodeLook:
         apps = set(self._t.cluster.members(name))
         for one in (before, outcome):
             apps |= {*one.assignments, *one.refused} if one is not None else set()
-        self._t.changed(Key("MainstreamApp", app) for app in apps if view_of(before, app) != view_of(outcome, app))
+        self._t.follows(Key("MainstreamApp", app) for app in apps if view_of(before, app) != view_of(outcome, app))
 
 
 def _is_pending(state: AppState | None) -> bool:

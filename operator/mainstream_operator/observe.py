@@ -61,7 +61,7 @@ class Observer:
         """List what people made, and start the reflectors (``ApiError``)."""
         for kind in PEOPLES:
             for space in self._spaces(kind):
-                for body in self._api.list(Selection(kind=kind, namespace=space)).items:
+                for body in self._api.list(Selection(kind=kind, namespace=space)):
                     self._changed(self._cluster.put(kind, body))
         for reflector in self._reflectors:
             if not reflector.alive:
@@ -73,7 +73,7 @@ class Observer:
             names: set[str] = set()
             for space in self._spaces(kind):
                 listed = self._api.list(Selection(kind=kind, namespace=space, metadata_only=True))
-                names |= {key_of(body) for body in listed.items}
+                names |= {key_of(body) for body in listed}
             self._changed(self._cluster.keep_only(kind, names))
 
     def unknown(self) -> str | None:

@@ -120,9 +120,7 @@ def documents(namespace: str, kubeconfig: str | None) -> list[bytes]:
     api = Api.connect(kubeconfig)
     places = ((EDGE_NODE, None), (APP, None), (CONFIG_MAP, namespace))
     return [
-        json.dumps(body).encode()
-        for kind, space in places
-        for body in api.list(Selection(kind=kind, namespace=space)).items
+        json.dumps(body).encode() for kind, space in places for body in api.list(Selection(kind=kind, namespace=space))
     ]
 
 

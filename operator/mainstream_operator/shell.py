@@ -21,6 +21,9 @@ from mainstream_operator.values import key_of
 
 BACKOFFS = (1, 2, 4, 8, 15, 30, 60, 60, 60, 60, 60, 60, 60, 60)
 
+LIST_SECONDS = 10.0
+"""kopf's own list comes after the operator's: two of thousands of objects at once would be the process's peak of memory."""
+
 
 def registry(operator: Operator) -> kopf.OperatorRegistry:
     """All handlers."""
@@ -30,6 +33,7 @@ def registry(operator: Operator) -> kopf.OperatorRegistry:
     async def startup(settings: kopf.OperatorSettings, **_: Any) -> None:
         configure(settings)
         operator.start()
+        await asyncio.get_running_loop().run_in_executor(None, operator.wait_until_listed, LIST_SECONDS)
 
     @kopf.on.cleanup(registry=handlers)
     async def cleanup(**_: Any) -> None:

@@ -32,6 +32,7 @@ class Tools:
     settings: Settings
     now_text: Callable[[], str]
     changed: Callable[[Iterable[Key]], None]
+    follows: Callable[[Iterable[Key]], None]
     ca: Callable[[], str | None]
 
     def package(self, reference: str, app: MainstreamApp) -> PackageInUse | Wait:

@@ -1,12 +1,12 @@
 """Which objects are to be looked at, and when. Pure: the clock is passed in.
 
 Changes that come together cause one look: it waits until nothing came for an idle time, at most for a longest time (as
-Karpenter's batcher does). An object whose look failed is looked at again at growing intervals and holds up nobody else. An
-object is never looked at twice at the same time.
+Karpenter's batcher does). An object whose look failed is looked at again at growing intervals and holds up nobody else. Where
+there is more to do than can be done, what others depend on comes first. An object is never looked at twice at the same time.
 """
 
 import heapq
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -14,6 +14,10 @@ FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 120.0
 
 Key = TypeVar("Key", bound=Hashable)
+
+
+FOLLOW_SECONDS = 30.0
+"""What only follows from another look waits so long for what is due after it: where hundreds change, it is looked at once."""
 
 
 @dataclass(slots=True)
@@ -25,6 +29,7 @@ class _Entry:
     retry: float | None = None
     failures: int = 0
     busy: bool = False
+    follows: bool = False
     due: float | None = None
 
 
@@ -37,12 +42,19 @@ class Queue(Generic[Key]):
     def __init__(self, window: Callable[[Key], tuple[float, float]]) -> None:
         self._window = window
         self._entries: dict[Key, _Entry] = {}
-        self._heap: list[tuple[float, int, Key]] = []
+        self._heaps: dict[float, list[tuple[float, int, Key]]] = {0.0: [], FOLLOW_SECONDS: []}
+        """By how long they let others go before; each by when its keys are due."""
         self._count = 0
 
-    def changed(self, key: Key, now: float, *, forgive: bool = False) -> None:
-        """Something about it changed; ``forgive``: what made it fail may be mended, so earlier failures count no more."""
+    def changed(self, key: Key, now: float, *, forgive: bool = False, follows: bool = False) -> None:
+        """Something about it changed; ``forgive``: what made it fail may be mended, so earlier failures count no more.
+
+        ``follows``: the change is what another look came to, and nothing depends on it.
+        """
         entry = self._entries.setdefault(key, _Entry())
+        only_follows = follows and (entry.first is None or entry.follows)
+        if only_follows != entry.follows:
+            entry.follows, entry.due = only_follows, None
         if forgive:
             entry.failures, entry.retry = 0, None
         if entry.first is None:
@@ -58,15 +70,15 @@ class Queue(Generic[Key]):
 
     def take(self, now: float) -> Key | None:
         """One that is due, the longest due first; the caller says ``done`` or ``failed`` afterwards."""
-        while self._heap and self._heap[0][0] <= now:
-            due, _, key = heapq.heappop(self._heap)
-            entry = self._entries.get(key)
-            if entry is None or entry.busy or entry.due != due:
-                continue
-            entry.first = entry.at = entry.retry = entry.due = None
-            entry.busy = True
-            return key
-        return None
+        due = [(heap[0][0] + behind, heap) for behind, heap in self._sound() if heap[0][0] <= now]
+        if not due:
+            return None
+        _, heap = min(due, key=lambda one: one[0])
+        _, _, key = heapq.heappop(heap)
+        entry = self._entries[key]
+        entry.first = entry.at = entry.retry = entry.due = None
+        entry.busy, entry.follows = True, False
+        return key
 
     def done(self, key: Key) -> None:
         """The look went well."""
@@ -86,17 +98,23 @@ class Queue(Generic[Key]):
 
     def next_at(self) -> float | None:
         """When the next look is due; None if nothing waits."""
-        while self._heap:
-            due, _, key = self._heap[0]
-            entry = self._entries.get(key)
-            if entry is not None and not entry.busy and entry.due == due:
-                return due
-            heapq.heappop(self._heap)
-        return None
+        return min((heap[0][0] for _, heap in self._sound()), default=None)
 
     def __len__(self) -> int:
         """How many wait or are looked at."""
         return len(self._entries)
+
+    def _sound(self) -> Iterator[tuple[float, list[tuple[float, int, Key]]]]:
+        """The heaps that hold something; what was put off, or is looked at, is no longer at their head."""
+        for behind, heap in self._heaps.items():
+            while heap and not self._waits(*heap[0]):
+                heapq.heappop(heap)
+            if heap:
+                yield behind, heap
+
+    def _waits(self, due: float, _count: int, key: Key) -> bool:
+        entry = self._entries.get(key)
+        return entry is not None and not entry.busy and entry.due == due
 
     def _settle(self, key: Key, entry: _Entry) -> None:
         if entry.first is None and entry.at is None and entry.retry is None:
@@ -116,4 +134,4 @@ class Queue(Generic[Key]):
         if due is not None and due != entry.due:
             entry.due = due
             self._count += 1
-            heapq.heappush(self._heap, (due, self._count, key))
+            heapq.heappush(self._heaps[FOLLOW_SECONDS if entry.follows else 0.0], (due, self._count, key))

@@ -10,7 +10,7 @@ too much. Rules:
 
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import structlog
@@ -27,7 +27,7 @@ log = structlog.stdlib.get_logger(__name__)
 class Mirror(Protocol):
     """What is kept of the objects."""
 
-    def replace(self, what: Selection, bodies: Sequence[Plain]) -> None:
+    def replace(self, what: Selection, bodies: Iterable[Plain]) -> None:
         """These are all there are."""
         ...
 
@@ -59,7 +59,7 @@ class Reflector:
         while not self._stop.is_set():
             try:
                 listed = self._api.list(self.what)
-                self._mirror.replace(self.what, listed.items)
+                self._mirror.replace(self.what, listed)
                 self.synced.set()
                 patience.reset()
                 self._follow(listed.version, patience)

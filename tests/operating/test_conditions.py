@@ -1,6 +1,6 @@
 """Conditions: times that stay, changes that are told, the sum of the parts."""
 
-from mainstream_operator.conditions import conditions, event, summed_up
+from mainstream_operator.conditions import Change, conditions, event, summed_up, worth_telling
 from mainstream_operator.values import Finding
 
 READY = Finding(good=True, reason="Ready")
@@ -45,6 +45,31 @@ def test_what_is_bad_when_true_warns_when_it_turns_true() -> None:
         now="now",
     )
     assert [(one.type, one.warning) for one in changes] == [("Overcommitted", True)]
+
+
+def _change(kind: str, reason: str, message: str = "") -> Change:
+    return Change(type=kind, reason=reason, message=message, warning=False)
+
+
+def test_an_event_tells_each_thing_once() -> None:
+    """Not a sum beside its part, not what only follows, and once all is Ready not how each part came to be."""
+    measured = _change("Scheduled", "ProfilePending", "is measured")
+    assert worth_telling(
+        [_change("Ready", "ProfilePending", "is measured"), measured, _change("Running", "NotScheduled", "nobody")]
+    ) == [measured]
+    placed, silent = (
+        _change("Scheduled", "Ready", "assigned"),
+        _change("Running", "RunnerNotReporting", "no frames yet"),
+    )
+    turned = [placed, silent, _change("Degraded", "RunnerNotReporting", "one box does not report")]
+    assert worth_telling(turned) == [placed, silent]
+    assert worth_telling([_change("Ready", "TrainingPending", "two wait"), measured])[0].reason == "TrainingPending"
+
+
+def test_what_is_wrong_is_told_beside_ready() -> None:
+    """A retraining that failed leaves the old package running."""
+    ready, failed = _change("Ready", "Ready", "runs"), _change("Trained", "TrainingFailed", "no disk")
+    assert worth_telling([ready, failed, _change("Running", "Ready"), _change("Degraded", "Ready")]) == [ready, failed]
 
 
 def test_the_first_part_that_is_not_true_says_why_it_is_not_ready() -> None:

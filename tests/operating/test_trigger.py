@@ -1,6 +1,6 @@
 """When what is looked at: batching, retries, one look at a time."""
 
-from mainstream_operator.trigger import LONGEST_RETRY_SECONDS, Queue
+from mainstream_operator.trigger import FOLLOW_SECONDS, LONGEST_RETRY_SECONDS, Queue
 
 
 def _queue(idle: float = 1.0, most: float = 5.0) -> Queue[str]:
@@ -75,3 +75,21 @@ def test_a_look_that_was_asked_for_at_a_time_comes_then_at_the_latest() -> None:
     queue.done("a")
     assert queue.next_at() is None
     assert len(queue) == 0
+
+
+def test_what_only_follows_waits_for_what_is_due_after_it() -> None:
+    """Not for ever: what is due much later comes after it; and not once there is more to it."""
+    queue = _queue(idle=0.0)
+    queue.changed("app-1", 0.0, follows=True)
+    queue.changed("app-2", 6.0, follows=True)
+    queue.changed("box-1", FOLLOW_SECONDS - 2)
+    queue.changed("box-2", FOLLOW_SECONDS + 2)
+    assert queue.next_at() == 0.0
+    now = FOLLOW_SECONDS + 2
+    assert [queue.take(now) for _ in range(5)] == ["box-1", "app-1", "box-2", "app-2", None]
+    queue.changed("app-3", now, follows=True)
+    queue.changed("app-4", now, follows=True)
+    queue.changed("app-4", now)
+    queue.changed("app-4", now, follows=True)
+    queue.changed("box-3", now)
+    assert [queue.take(now) for _ in range(3)] == ["app-4", "box-3", "app-3"]
