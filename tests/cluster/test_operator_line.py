@@ -41,7 +41,7 @@ def test_an_app_with_a_package_becomes_ready(operated: Operated, stage: Stage, a
     columns = stage.plane.did("get", "msa", "red-car", "--namespace=traffic", "--no-headers").split()
     assert columns[:-1] == ["red-car", "1/1", "input", "10", "5", "0.99", "True", "Ready"]
     told = stage.plane.did("describe", "msa", "red-car", "--namespace=traffic")
-    assert "Running: reported by 1 runner" in told
+    assert "Ready: runs on 1 of 1 edge node" in told
     assert operated.stop() == 0
     assert all("Traceback" not in str(record) for record in operated.records())
 
