@@ -72,7 +72,7 @@ def headline(report: Report) -> str:
 def lead(report: Report) -> str:
     """What was done, in two sentences."""
     return (
-        f"The same {duration(report.stream_seconds)} of test video ran three times on this machine, each time within "
+        f"The same {duration(report.stream_seconds)} of test video ran three times on this machine, each time planned for "
         f"{report.utilization:g} % of one engine's time. "
         "Each policy used the rates, votes and thresholds that are best for it; training and test share no picture."
     )
@@ -88,7 +88,7 @@ def cards(report: Report) -> str:
             f'<p class="figure">{result.f1:.2f}</p><p class="unit">mean event F1, measured</p>'
             f"<dl><div><dt>predicted</dt><dd>{result.predicted_f1:.2f}</dd></div>"
             f"<div><dt>looks per second</dt><dd>{result.looks / report.stream_seconds:.0f}</dd></div>"
-            f"<div><dt>engine time</dt><dd>{100 * result.measured_cost:.1f} %</dd></div></dl></article>"
+            f"<div><dt>engine time, measured</dt><dd>{100 * result.measured_cost:.1f} %</dd></div></dl></article>"
         )
     return "".join(blocks)
 

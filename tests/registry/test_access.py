@@ -127,11 +127,10 @@ def test_tokens(store: Any, start_registry: Any, authority: Any, tmp_path: Path)
 
     class Tokens(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            # The registry names the actions of a scope in the order of a map of its own.
+            # The registry names scopes, and the actions of a scope, in the order of maps of its own.
+            named = (scope.rpartition(":") for scope in parse_qs(urlsplit(self.path).query).get("scope", []))
             scopes = tuple(
-                repository + ":" + ",".join(sorted(actions.split(",")))
-                for scope in parse_qs(urlsplit(self.path).query).get("scope", [])
-                for repository, _, actions in [scope.rpartition(":")]
+                sorted(f"{repository}:{','.join(sorted(actions.split(',')))}" for repository, _, actions in named)
             )
             both = base64.b64encode(b"gate:correct horse").decode()
             right = self.headers.get("Authorization") == f"Basic {both}"
@@ -174,9 +173,9 @@ def test_tokens(store: Any, start_registry: Any, authority: Any, tmp_path: Path)
         client.close()
         assert sorted(asked) == [
             ("repository:team/a:pull",),
+            ("repository:team/a:pull", "repository:team/b:pull,push"),
             ("repository:team/a:pull,push",),
             ("repository:team/b:pull",),
-            ("repository:team/b:pull,push", "repository:team/a:pull"),
         ]
         wrong = RegistryClient(registry.address, credentials=Credentials(username="gate", password="no"), pause=never)
         with pytest.raises(InputError, match="does not accept the password or token of 'gate'"):
