@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 # A test beside real processes may lose a race on a busy machine: it is run once more, and is listed as RERUN at the end.
-PYTEST := $(BIN)/python -m pytest --durations=25 --reruns 1 -rR
+PYTEST := $(BIN)/python -m pytest --durations=25 --reruns 1 --rerun-show-tracebacks
 # What the tests run for real: a registry and its reader, a broker, an RTSP server, a browser.
 DEBIAN_PACKAGES := skopeo docker-registry mosquitto mosquitto-clients openssl chromium python3-gi \
   gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good
