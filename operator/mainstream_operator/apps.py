@@ -43,31 +43,33 @@ class AppLook:
             t.writer.status(kinds.APP, known, status, changes)
             return None
         assert isinstance(known.spec, MainstreamApp)  # noqa: S101 - the cluster keeps each kind by itself
-        state = self._state(known, known.spec)
+        before = known.status
+        state = self._state(known, known.spec, before)
         self._decided(name, state)
-        if state.trained.reason == READING.reason or self._is_early(known, name):
+        said = before.get("observedGeneration") == known.identity.generation
+        if state.trained.reason == READING.reason or self._is_early(name, known.identity.uid, said=said):
             return AGAIN_SECONDS  # in a moment there is more to say
         status, changes = app_status(
-            state, t.cluster.selected_by(name), t.decisions.known_outcomes(), known.status, t.now_text()
+            state, t.cluster.selected_by(name), t.decisions.known_outcomes(), before, t.now_text()
         )
-        if state.package is None and "package" in known.status:
-            status["package"] = known.status["package"]  # what was trained need not be trained again
+        if state.package is None and "package" in before:
+            status["package"] = before["package"]  # what was trained need not be trained again
         t.writer.status(kinds.APP, known, status, changes)
         waits = state.package is None or state.trained.reason in {"RegistryCredentialsMissing", "PackageNotFound"}
         return AGAIN_SECONDS if waits else None
 
-    def _is_early(self, known: Known, name: str) -> bool:
+    def _is_early(self, name: str, uid: str, *, said: bool) -> bool:
         """Whether an EdgeNode of it was not looked at yet, so that there is soon more to say.
 
         After a start, what the status says is true till then. Of a new app it says nothing: it waits once.
         """
         outcomes = self._t.decisions.outcomes
         early = any(node not in outcomes for node in self._t.cluster.selected_by(name))
-        if not early or known.status.get("observedGeneration") == known.identity.generation:
+        if not early or said:
             self._early.pop(name, None)
             return early
-        waited = self._early.get(name) == known.identity.uid
-        self._early[name] = known.identity.uid
+        waited = self._early.get(name) == uid
+        self._early[name] = uid
         return not waited
 
     def _decided(self, name: str, state: AppState | None) -> None:
@@ -78,8 +80,8 @@ class AppLook:
         if new or essence(before) != essence(state):
             t.changed(Key("EdgeNode", node) for node in t.cluster.selected_by(name))
 
-    def _state(self, known: Known, app: MainstreamApp) -> AppState:
-        status, identity = known.status, known.identity
+    def _state(self, known: Known, app: MainstreamApp, status: Plain) -> AppState:
+        identity = known.identity
         old = self._old(app, identity, status)
         if app.spec.package is not None:
             new = self._t.package(app.spec.package.reference, app)

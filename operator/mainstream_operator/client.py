@@ -97,7 +97,7 @@ class Api:
         """The object, None if there is none."""
         self._called("get", key.kind.group, key.kind.plural)
         try:
-            return self._call("GET", _path(key.kind, key.namespace, key.name))
+            return _plain(self._call("GET", _path(key.kind, key.namespace, key.name)))
         except ApiError as error:
             if error.status == 404:
                 return None
@@ -108,7 +108,7 @@ class Api:
         self._called("list", what.kind.group, what.kind.plural)
         query = {"resourceVersion": "0"} | ({"labelSelector": what.labels} if what.labels else {})
         path = _path(what.kind, what.namespace)
-        return Listing(self._answer("GET", path, query=query, accept=what.accept("List")).decode(), what.kind)
+        return Listing(self._call("GET", path, query=query, accept=what.accept("List")).decode(), what.kind)
 
     def watch(self, what: Selection, version: str) -> Iterator[tuple[str, Plain]]:
         """What happens after that version: ``ADDED``, ``MODIFIED``, ``DELETED`` or ``BOOKMARK``, and the object.
@@ -150,7 +150,7 @@ class Api:
         self._called("patch", kind.group, kind.plural + ("/status" if status else ""))
         path = _path(kind, key.namespace, key.name) + ("/status" if status else "")
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
-        return self._call("PATCH", path, query=query, body=body, content="application/apply-patch+yaml")
+        return _plain(self._call("PATCH", path, query=query, body=body, content="application/apply-patch+yaml"))
 
     def create(self, body: Plain, kind: Kind) -> bool:
         """Create it; False if one of that name is there."""
@@ -201,18 +201,6 @@ class Api:
         query: Mapping[str, str] | None = None,
         body: Plain | None = None,
         content: str = "application/json",
-    ) -> Plain:
-        plain: Plain = json.loads(self._answer(method, path, query=query, body=body, content=content))
-        return plain
-
-    def _answer(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Plain | None = None,
-        content: str = "application/json",
         accept: str = "application/json",
     ) -> bytes:
         headers = {"Accept": accept, "Content-Type": content}
@@ -243,6 +231,11 @@ def _lines(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
     for chunk in answer.stream(decode_content=False, amt=None):
         *lines, rest = (rest + chunk).split(b"\n")
         yield from (line for line in lines if line)
+
+
+def _plain(data: bytes) -> Plain:
+    plain: Plain = json.loads(data)
+    return plain
 
 
 def _said(body: bytes | str | None) -> str:

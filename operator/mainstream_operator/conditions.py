@@ -68,10 +68,14 @@ def worth_telling(changes: Iterable[Change]) -> list[Change]:
     if any(one.type == "Ready" and one.reason == "Ready" for one in turned):
         return [one for one in turned if one.type == "Ready" or one.reason != "Ready"]
     parts = [one for one in turned if one.type != "Ready" and one.reason not in CONSEQUENCES]
-    told = {(one.reason, one.message) for one in parts}
-    sums = [one for one in turned if one.type == "Ready" and (one.reason, one.message) not in told]
-    reasons = {one.reason: one for one in reversed(parts) if one.reason != "Ready"}
-    return [*sums, *(one for one in parts if one.reason == "Ready" or reasons[one.reason] is one)]
+    by_parts = {(one.reason, one.message) for one in parts}
+    told_once = [one for one in turned if one.type == "Ready" and (one.reason, one.message) not in by_parts]
+    reasons: set[str] = set()
+    for one in parts:
+        if one.reason == "Ready" or one.reason not in reasons:
+            told_once.append(one)
+        reasons.add(one.reason)
+    return told_once
 
 
 def _passes(reason: str) -> bool:

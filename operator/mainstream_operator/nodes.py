@@ -21,7 +21,7 @@ from mainstream_operator.runner_state import RunnerState, next_scale, runner_sta
 from mainstream_operator.runners import credentials_object, runner_objects
 from mainstream_operator.scheduling import Scheduled, allowed_namespaces, fingerprint, previous_assignments, schedule
 from mainstream_operator.tools import READING, Tools
-from mainstream_operator.values import AppState, Finding, Identity, Invalid
+from mainstream_operator.values import AppState, Finding, Identity, Invalid, Plain
 
 HOLD_SECONDS = 600.0
 """That a schedule is left as it is because the package of an app in it cannot be read (after a restart of the operator, with
@@ -81,17 +81,17 @@ class NodeLook:
         return self._look(seen, seen.spec, self._memory.setdefault(name, _Memory()))
 
     def _look(self, seen: Known, edge_node: EdgeNode, memory: _Memory) -> float | None:
-        t, name = self._t, edge_node.metadata.name
+        t, name, before = self._t, edge_node.metadata.name, seen.status
         members = t.cluster.members(name)
-        running = previous_assignments(seen.status)
+        running = previous_assignments(before)
         again = self._held(memory, members, running)
         if again is not None:
             return again
         states = [state for app in members if (state := t.decisions.states.get(app)) is not None]
         measured = self._measuring.measured(name)
-        profile = known(edge_node, seen.status, self._measuring.catalogue(), measured.results)
-        host, runner = host_name(edge_node), self._runner(seen)
-        decided = self._schedule(edge_node, seen, states, profile, runner, memory)
+        profile = known(edge_node, before, self._measuring.catalogue(), measured.results)
+        host, runner = host_name(edge_node), self._runner(name, before)
+        decided = self._schedule(edge_node, before, states, profile, runner, memory)
         self._measuring.remember(measured)
         # What runs goes on as it is until its costs are known.
         kept = any(finding.reason == "ProfilePending" and app in running for app, finding in decided.refused.items())
@@ -100,7 +100,7 @@ class NodeLook:
         observation = NodeObservation(
             edge_node=edge_node,
             identity=seen.identity,
-            status=seen.status,
+            status=before,
             host=host,
             host_found=host in t.cluster.hosts,
             host_ready=host in t.cluster.hosts and t.cluster.hosts[host].ready,
@@ -113,7 +113,7 @@ class NodeLook:
         )
         status, changes, outcome = node_status(observation, decided)
         if kept:
-            status["schedule"] = seen.status["schedule"]
+            status["schedule"] = before["schedule"]
         t.writer.status(kinds.EDGE_NODE, seen, status, changes)
         self._decided(name, outcome)
         if fault is not None:
@@ -134,11 +134,11 @@ class NodeLook:
             return HOLD_LOOK_SECONDS
         return None
 
-    def _runner(self, seen: Known) -> RunnerState:
-        made, name = self._t.made, seen.place["name"]
+    def _runner(self, name: str, status: Plain) -> RunnerState:
+        made = self._t.made
         own_pods = made.of_edge_node(kinds.POD, "runner", label_value(name))
         return runner_state(
-            seen.status,
+            status,
             made.renewed(runner_name(name)),
             [pod.body for pod in own_pods if pod.body is not None],
             now=self._t.cluster.now(),
@@ -148,7 +148,7 @@ class NodeLook:
     def _schedule(
         self,
         edge_node: EdgeNode,
-        seen: Known,
+        status: Plain,
         states: Sequence[AppState],
         profile: Profile,
         runner: RunnerState,
@@ -157,7 +157,7 @@ class NodeLook:
         """Decide anew only where something that it depends on changed."""
         t = self._t
         allowed = allowed_namespaces(edge_node, t.cluster.space_labels(state.app.key for state in states))
-        before = seen.status.get("schedule") or {}
+        before = status.get("schedule") or {}
         scale = float(before.get("costScale") or 1.0)
         if before.get("digest") and before.get("cost"):
             scale = next_scale(scale, float(before["cost"]), runner, before["digest"], now=t.cluster.now())
@@ -173,7 +173,7 @@ class NodeLook:
                 allowed,
                 profile,
                 cost_scale=scale,
-                status=seen.status,
+                status=status,
                 settings=t.settings,
                 limits=Limits(boxes=t.settings.max_boxes, stop=lambda: self._clock() > deadline),
             )
