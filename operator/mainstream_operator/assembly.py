@@ -96,6 +96,7 @@ class Operator:
             resync_seconds=settings.resync_seconds,
             seams=Seams(clock=self._clock, exists=self._exists, looked=meter.looked),
         )
+        meter.waiting.set_function(self._loop.depth)
         self._observer = Observer(api, self.cluster, self._made, settings, changed=self.changed, stop=self._stop)
         self._ended, self._listed = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="operator", daemon=True)

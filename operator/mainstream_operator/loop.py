@@ -92,10 +92,10 @@ class Loop:
                 return f"worker {thread.name} has been at one object for {now - since:.0f} s"
         return None
 
-    def __len__(self) -> int:
-        """How many objects wait or are looked at."""
+    def depth(self) -> int:
+        """How many objects changed, or failed, and wait for their look, or are looked at."""
         with self._condition:
-            return len(self._queue)
+            return self._queue.depth()
 
     def _work(self) -> None:
         name = threading.current_thread().name

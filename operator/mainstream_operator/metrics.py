@@ -36,6 +36,11 @@ class Meter:
             "mainstream_api_calls_total", "Calls of the API server, by what right they need.",
             ["verb", "group", "resource"], registry=self.registry,
         )  # fmt: skip
+        self.waiting = Gauge(
+            "mainstream_reconcile_waiting", "Objects that changed and wait for their look, or are looked at.",
+            registry=self.registry,
+        )  # fmt: skip
+        """Its function is to be set."""
         self.leader = Gauge("mainstream_leader", "1 while this replica decides.", registry=self.registry)
         self.registry.register(_Plans(decisions))
 

@@ -24,6 +24,10 @@ BACKOFFS = (1, 2, 4, 8, 15, 30, 60, 60, 60, 60, 60, 60, 60, 60)
 LIST_SECONDS = 10.0
 """kopf's own list comes after the operator's: two of thousands of objects at once would be the process's peak of memory."""
 
+LIST_CHUNK = 200
+IDLE_SECONDS = 0.1
+"""kopf keeps a task and the body of each object that it heard of for so long; in five seconds, its default, it lists all."""
+
 
 def registry(operator: Operator) -> kopf.OperatorRegistry:
     """All handlers."""
@@ -72,12 +76,30 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.peering.standalone = True
+    settings.persistence.diffbase_storage = _NoDiffBase()
+    settings.queueing.idle_timeout = IDLE_SECONDS
+    settings.watching.chunk_size = LIST_CHUNK
     settings.watching.server_timeout = 240
     settings.watching.client_timeout = 300
     settings.watching.connect_timeout = 10
     settings.networking.connect_timeout = 10
     settings.networking.request_timeout = 60
     settings.networking.error_backoffs = _Jittered(BACKOFFS)
+
+
+class _NoDiffBase(kopf.DiffBaseStorage):
+    """kopf copies each object that it hears of for a comparison that no handler of ours asks for: most of its work."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        """Nothing is compared."""
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        """Nothing was stored."""
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Nothing is written to objects."""
 
 
 class _Jittered(Iterable[float]):

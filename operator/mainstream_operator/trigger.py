@@ -18,6 +18,8 @@ Key = TypeVar("Key", bound=Hashable)
 
 FOLLOW_SECONDS = 30.0
 """What only follows from another look waits so long for what is due after it: where hundreds change, it is looked at once."""
+PERSON_SECONDS = 30.0
+"""What a person changed goes before what was due so long before it: an operator that has just begun looks at everything."""
 
 
 @dataclass(slots=True)
@@ -29,7 +31,8 @@ class _Entry:
     retry: float | None = None
     failures: int = 0
     busy: bool = False
-    follows: bool = False
+    behind: float = 0.0
+    """How long it lets others go before it."""
     due: float | None = None
 
 
@@ -42,19 +45,21 @@ class Queue(Generic[Key]):
     def __init__(self, window: Callable[[Key], tuple[float, float]]) -> None:
         self._window = window
         self._entries: dict[Key, _Entry] = {}
-        self._heaps: dict[float, list[tuple[float, int, Key]]] = {0.0: [], FOLLOW_SECONDS: []}
-        """By how long they let others go before; each by when its keys are due."""
+        self._heaps: dict[float, list[tuple[float, int, Key]]] = {-PERSON_SECONDS: [], 0.0: [], FOLLOW_SECONDS: []}
+        """By how long their keys let others go before; each by when its keys are due."""
         self._count = 0
 
     def changed(self, key: Key, now: float, *, forgive: bool = False, follows: bool = False) -> None:
-        """Something about it changed; ``forgive``: what made it fail may be mended, so earlier failures count no more.
+        """Something about it changed; ``forgive``: a person did it, so earlier failures count no more.
 
         ``follows``: the change is what another look came to, and nothing depends on it.
         """
         entry = self._entries.setdefault(key, _Entry())
-        only_follows = follows and (entry.first is None or entry.follows)
-        if only_follows != entry.follows:
-            entry.follows, entry.due = only_follows, None
+        behind = -PERSON_SECONDS if forgive else FOLLOW_SECONDS if follows else 0.0
+        if entry.first is not None:
+            behind = min(behind, entry.behind)
+        if behind != entry.behind:
+            entry.behind, entry.due = behind, None
         if forgive:
             entry.failures, entry.retry = 0, None
         if entry.first is None:
@@ -69,7 +74,7 @@ class Queue(Generic[Key]):
         self._schedule(key, entry)
 
     def take(self, now: float) -> Key | None:
-        """One that is due, the longest due first; the caller says ``done`` or ``failed`` afterwards."""
+        """One that is due, the longest due first but for ``behind``; the caller says ``done`` or ``failed`` afterwards."""
         due = [(heap[0][0] + behind, heap) for behind, heap in self._sound() if heap[0][0] <= now]
         if not due:
             return None
@@ -77,7 +82,7 @@ class Queue(Generic[Key]):
         _, _, key = heapq.heappop(heap)
         entry = self._entries[key]
         entry.first = entry.at = entry.retry = entry.due = None
-        entry.busy, entry.follows = True, False
+        entry.busy, entry.behind = True, 0.0
         return key
 
     def done(self, key: Key) -> None:
@@ -100,9 +105,10 @@ class Queue(Generic[Key]):
         """When the next look is due; None if nothing waits."""
         return min((heap[0][0] for _, heap in self._sound()), default=None)
 
-    def __len__(self) -> int:
-        """How many wait or are looked at."""
-        return len(self._entries)
+    def depth(self) -> int:
+        """How many changed, or failed, and wait for their look, or are looked at."""
+        entries = self._entries.values()
+        return sum(entry.busy or entry.first is not None or entry.retry is not None for entry in entries)
 
     def _sound(self) -> Iterator[tuple[float, list[tuple[float, int, Key]]]]:
         """The heaps that hold something; what was put off, or is looked at, is no longer at their head."""
@@ -134,4 +140,4 @@ class Queue(Generic[Key]):
         if due is not None and due != entry.due:
             entry.due = due
             self._count += 1
-            heapq.heappush(self._heaps[FOLLOW_SECONDS if entry.follows else 0.0], (due, self._count, key))
+            heapq.heappush(self._heaps[entry.behind], (due, self._count, key))

@@ -1,6 +1,6 @@
 """When what is looked at: batching, retries, one look at a time."""
 
-from mainstream_operator.trigger import FOLLOW_SECONDS, LONGEST_RETRY_SECONDS, Queue
+from mainstream_operator.trigger import FOLLOW_SECONDS, LONGEST_RETRY_SECONDS, PERSON_SECONDS, Queue
 
 
 def _queue(idle: float = 1.0, most: float = 5.0) -> Queue[str]:
@@ -74,7 +74,7 @@ def test_a_look_that_was_asked_for_at_a_time_comes_then_at_the_latest() -> None:
     assert queue.take(20.0) == "a"
     queue.done("a")
     assert queue.next_at() is None
-    assert len(queue) == 0
+    assert queue.depth() == 0
 
 
 def test_what_only_follows_waits_for_what_is_due_after_it() -> None:
@@ -93,3 +93,35 @@ def test_what_only_follows_waits_for_what_is_due_after_it() -> None:
     queue.changed("app-4", now, follows=True)
     queue.changed("box-3", now)
     assert [queue.take(now) for _ in range(3)] == ["app-4", "box-3", "app-3"]
+
+
+def test_what_a_person_changed_goes_before_what_has_long_been_due() -> None:
+    """Even if it waited already for another reason; not for ever, and only once."""
+    queue = _queue(idle=0.0)
+    queue.changed("forgotten", 0.0)
+    now = PERSON_SECONDS + 1
+    for name in ("a", "b", "c"):
+        queue.changed(name, now - 1)
+    queue.changed("b", now, forgive=True)
+    queue.changed("b", now, follows=True)
+    assert [queue.take(now) for _ in range(4)] == ["forgotten", "b", "a", "c"]
+    for name in ("b", "a"):
+        queue.done(name)
+        queue.changed(name, now + 1 - (name == "a"))
+    assert [queue.take(now + 1) for _ in range(2)] == ["a", "b"]
+
+
+def test_the_depth_is_what_there_is_to_do() -> None:
+    """A look that is only due some time is not."""
+    queue = _queue(idle=0.0)
+    queue.again("resync", 300.0)
+    assert queue.depth() == 0
+    for name in ("a", "b"):
+        queue.changed(name, 0.0)
+    assert queue.depth() == 2
+    assert queue.take(0.0) == "a"
+    assert queue.depth() == 2
+    queue.failed("a", 0.0)
+    assert queue.take(0.0) == "b"
+    queue.done("b")
+    assert queue.depth() == 1
