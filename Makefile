@@ -12,7 +12,7 @@ DEBIAN_PACKAGES := skopeo docker-registry mosquitto mosquitto-clients openssl ch
   gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base gstreamer1.0-plugins-good
 
 # A cluster on this machine: containers, networks, a power switch; and images for it.
-CLUSTER_PACKAGES := containerd runc containernetworking-plugins iproute2 iptables conntrack socat ethtool busybox-static openssl \
+CLUSTER_PACKAGES := containerd runc containernetworking-plugins iproute2 iptables ipset conntrack socat ethtool busybox-static openssl \
   mmdebstrap buildah
 
 .DEFAULT_GOAL := help
@@ -32,7 +32,7 @@ test-unit: setup ## Pass the tests that need no cluster
 test-cluster: setup cluster-tools ## Pass the tests on a real API server and real kubelets
 	$(PYTEST) tests/cluster
 
-cluster-tools: ## Install and build what a cluster on this machine needs (Kubernetes from its Go modules: ten minutes, once)
+cluster-tools: ## Install and build what a cluster on this machine needs (Kubernetes from its Go modules: twelve minutes, once)
 	@$(MAKE) --no-print-directory tools DEBIAN_PACKAGES="$(CLUSTER_PACKAGES)"
 	sh tools/cluster-tools.sh
 	sh tools/chart-tools.sh > /dev/null

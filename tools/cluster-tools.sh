@@ -1,6 +1,7 @@
 #!/bin/sh
-# Build what the tests in tests/cluster run, outside of the tree: Kubernetes and etcd as one program, CoreDNS and helm, all from
-# Go modules. Ten minutes on two cores, once; nothing where it is done. tests/cluster/binaries.py finds them by the same names.
+# Build what the tests in tests/cluster run, outside of the tree: Kubernetes and etcd as one program, CoreDNS, helm and what holds
+# pods to NetworkPolicies (kube-router, as in k3s), all from Go modules. Twelve minutes on two cores, once; nothing where it is
+# done. tests/cluster/binaries.py finds them by the same names.
 set -eu
 cd "$(dirname "$0")/../tests/cluster/kubernetes"
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/mainstream/cluster

@@ -10,11 +10,16 @@ from pydantic import Field
 
 from mainstream.documents import Document, Number, Rate
 
+MOST_QUANTILES = 9
+MEASURED_QUANTILES = 5
+
 
 class EventProfile(Document):
     """Event length, gap, frequency and correlation.
 
     * ``length_seconds``: mean length of an event;
+    * ``length_quantiles_seconds``: lengths that stand for equally many events each, where they are known: of five, those that
+      10, 30, 50, 70 and 90 per cent of the events do not exceed. Without, all events are as long as the mean;
     * ``gap_seconds``: mean length of the time between two events, where it is known;
     * ``frequency``: fraction of event-length windows that are events, in (0, 1];
     * ``correlation``: lag-one correlation of the classifier's verdicts inside events, in [0, 1), per frame at
@@ -22,10 +27,18 @@ class EventProfile(Document):
     """
 
     length_seconds: Annotated[Rate, Field(gt=0)]
+    length_quantiles_seconds: (
+        Annotated[tuple[Annotated[Rate, Field(gt=0)], ...], Field(min_length=1, max_length=MOST_QUANTILES)] | None
+    ) = None
     gap_seconds: Annotated[Rate, Field(gt=0)] | None = None
     frequency: Annotated[Number, Field(gt=0, le=1)]
     correlation: Annotated[Number, Field(ge=0, lt=1)]
     correlation_fps: Annotated[Rate, Field(gt=0)]
+
+    @property
+    def lengths(self) -> tuple[Fraction, ...]:
+        """Lengths that stand for equally many events each."""
+        return self.length_quantiles_seconds or (self.length_seconds,)
 
 
 MOST_CORRELATION = 0.98
@@ -63,16 +76,25 @@ def measured_profile(
     count = sum(len(events) for _, _, events in videos)
     if not count:
         return None
-    inside = sum((Fraction(end - start + 1) / fps for _, fps, events in videos for start, end in events), Fraction(0))
+    lengths = sorted(Fraction(end - start + 1) / fps for _, fps, events in videos for start, end in events)
+    inside = sum(lengths, Fraction(0))
     whole = sum((Fraction(frames) / fps for frames, fps, _ in videos), Fraction(0))
     gap = (whole - inside) / count
     return EventProfile(
         length_seconds=_short(inside / count),
+        length_quantiles_seconds=_quantiles(lengths),
         gap_seconds=_short(gap) if gap > 0 else None,
         frequency=round(max(1e-6, min(1.0, float(inside / whole))), 6),
         correlation=correlation,
         correlation_fps=videos[0][1],
     )
+
+
+def _quantiles(lengths: Sequence[Fraction]) -> tuple[Fraction, ...] | None:
+    """Of ascending lengths; None where all are the same, which the mean says already."""
+    count = 2 * MEASURED_QUANTILES
+    found = tuple(_short(lengths[place * len(lengths) // count]) for place in range(1, count, 2))
+    return found if len(set(found)) > 1 else None
 
 
 def _short(seconds: Fraction) -> Fraction:

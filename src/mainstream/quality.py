@@ -4,6 +4,7 @@ Votes and threshold cost nothing, so they are maximised out before anything is s
 and the votes and threshold that give it. Of equal F1 the fewest votes win, then the threshold nearest to one half.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -94,7 +95,8 @@ def f1(
 ) -> Array:
     """F1 at each rate, for each p and q (``(n,)``) and 1..most_votes votes: ``(rates, n, most_votes)``.
 
-    Recall R is the probability of a detection in an event's length. With a known gap, N is that of a false one in a gap
+    Recall R is the probability of a detection in an event's length, the mean over the profile's lengths: an event that is
+    shorter than the votes take is never detected, however good p is. With a known gap, N is that of a false one in a gap
     and precision R / (R + N): a gap counts once, however many false events it holds. Without, a negative window is as
     long as an event and the frequency is the prior: precision phi R / (phi R + (1 - phi) N).
     """
@@ -104,7 +106,9 @@ def f1(
         return _harmonic(recall, profile.frequency * recall, (1 - profile.frequency) * false)
     per_frame = float(profile.correlation_fps / capture_fps)
     detected = partial(detection, rates=rates, capture_fps=capture_fps, most_votes=most_votes, looks=looks)
-    recall = detected(p, correlations[0] ** per_frame, window_seconds=profile.length_seconds)
+    lengths = Counter(profile.lengths)
+    recalls = [detected(p, correlations[0] ** per_frame, window_seconds=length) for length in lengths]
+    recall = np.average(recalls, axis=0, weights=list(lengths.values()))
     false = detected(q, correlations[1] ** per_frame, window_seconds=profile.gap_seconds or profile.length_seconds)
     if profile.gap_seconds:
         return _harmonic(recall, recall, false)

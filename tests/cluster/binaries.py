@@ -10,7 +10,7 @@ SOURCES = Path(__file__).parent / "kubernetes"
 
 PROGRAMS = (
     *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl"),
-    *("coredns", "helm"),
+    *("coredns", "helm", "kube-router"),
 )
 
 
@@ -29,7 +29,7 @@ def built() -> Path:
 def binary(name: str) -> Path:
     """One of ``PROGRAMS``."""
     path = built() / name
-    assert path.exists(), f"{path} is not there: run `sh tools/cluster-tools.sh` (ten minutes, once)"
+    assert path.exists(), f"{path} is not there: run `sh tools/cluster-tools.sh` (twelve minutes, once)"
     return path
 
 

@@ -12,10 +12,8 @@ import httpx
 
 from .binaries import binary
 from .certificates import Authority
+from .hosts import SERVICES
 from .processes import Processes
-
-SERVICES = "10.96.0.0/16"
-"""Addresses of Services; the first is the API server's."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,9 @@ LAN = "172.30.0"
 PODS = "10.244"
 """Node N's pods are in .N.0/24."""
 
+SERVICES = "10.96.0.0/16"
+"""Addresses of Services; the first is the API server's."""
+
 _CGROUPS = Path("/sys/fs/cgroup")
 _INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
 _ENOUGH_INSTANCES = 8192
@@ -59,6 +62,7 @@ def make_host(number: int, *, of: int, memory_bytes: int, cores: float) -> None:
         "ip link set eth0 up",
         f"ip route add default via {address(0)}",
         "sysctl -qw net.ipv4.ip_forward=1",
+        "sysctl -qw net.bridge.bridge-nf-call-iptables=1",  # NetworkPolicies hold between pods of one node, too
         *(f"ip route add {PODS}.{other}.0/24 via {address(other)}" for other in others),
     ]
     _run(

@@ -45,7 +45,10 @@ APP: Mapping[str, Any] = {
     },
 }
 
-PROFILE = {"lengthSeconds": "2.0", "frequency": "0.08", "correlation": "0.11", "correlationFps": "10"}
+PROFILE = {
+    "lengthSeconds": "2.0", "lengthQuantilesSeconds": ["1.0", "3.0"], "frequency": "0.08", "correlation": "0.11",
+    "correlationFps": "10",
+}  # fmt: skip
 
 _PLACES = {"EdgeNode": "edgenodes", "MainstreamApp": "namespaces/default/mainstreamapps"}
 

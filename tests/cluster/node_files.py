@@ -1,4 +1,4 @@
-"""The files of a node: configuration of containerd, kubelet, kube-proxy and CNI, and what it does when it boots."""
+"""The files of a node: configuration of containerd, kubelet, kube-proxy, kube-router and CNI, and what happens at its boot."""
 
 import json
 from dataclasses import dataclass
@@ -6,10 +6,13 @@ from pathlib import Path
 
 from .binaries import binary, program
 from .certificates import Authority
-from .hosts import PODS, address, controllers, node_name
+from .hosts import PODS, SERVICES, address, controllers, node_name
 
 PAUSE = "registry.k8s.io/pause:3.10"
 """The image that holds a pod's namespaces."""
+
+POLICIES_USER = "kube-router"
+"""As whom kube-router, which holds pods to NetworkPolicies, asks the API server."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +52,8 @@ class NodeFiles:
         (self.home / "containerd.toml").write_text(self._containerd())
         (self.home / "kubelet.json").write_text(json.dumps(self._kubelet(name)))
         (self.home / "proxy.json").write_text(json.dumps(self._proxy(name, proxy)))
-        (self.home / "init.sh").write_text(self._init(name, at, kubelet))
+        policies = self.authority.kubeconfig(f"{name}-policies", POLICIES_USER)
+        (self.home / "init.sh").write_text(self._init(name, at, kubelet, policies))
         self.power_on.write_text(self._power_on(name))
 
     def _cni(self) -> dict[str, object]:
@@ -116,7 +120,7 @@ state = "/run/containerd"
             "oomScoreAdj": 0,
         }
 
-    def _init(self, name: str, at: str, kubeconfig: Path) -> str:
+    def _init(self, name: str, at: str, kubeconfig: Path, policies: Path) -> str:
         """What the node's first process does."""
         home, logs = self.home, self.home / "logs"
         return f"""set -e
@@ -141,6 +145,10 @@ while [ ! -S {self.socket} ]; do sleep .1; done
 {binary("kube-proxy")} --config {home}/proxy.json >> {logs}/proxy.log 2>&1 &
 {binary("kubelet")} --config {home}/kubelet.json --kubeconfig {kubeconfig} --hostname-override {name} --node-ip {at} \\
   >> {logs}/kubelet.log 2>&1 &
+# It ends where the node is not registered yet.
+while true; do {binary("kube-router")} --run-firewall --run-router=false --run-service-proxy=false --enable-cni=false \\
+  --kubeconfig {policies} --hostname-override {name} --service-cluster-ip-range {SERVICES} --health-port 0 || sleep 1; done \\
+  >> {logs}/policies.log 2>&1 &
 exec sleep infinity
 """
 

@@ -13,11 +13,14 @@ from .binaries import cache, program
 from .control_plane import ControlPlane, start_control_plane
 from .hosts import address, make_host, make_lan, node_name, processes_of, remove_hosts, set_cable
 from .images import write_images
-from .node_files import NodeFiles
+from .node_files import POLICIES_USER, NodeFiles
 from .processes import Processes
 
 _MEMORY_BYTES = 8 << 30
 _CORES = 2.0
+_POLICIES_READ = (
+    "nodes,pods,namespaces,services,endpoints,endpointslices.discovery.k8s.io,networkpolicies.networking.k8s.io"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +117,8 @@ def _add_nodes(cluster: Cluster, state: Path, count: int, stops: list[Processes]
     plane = cluster.plane
     proxies = ("--clusterrole=system:node-proxier", "--user=system:kube-proxy")
     plane.did("create", "clusterrolebinding", "test-proxy", *proxies)
+    plane.did("create", "clusterrole", "test-policies", "--verb=list,watch,get", f"--resource={_POLICIES_READ}")
+    plane.did("create", "clusterrolebinding", "test-policies", "--clusterrole=test-policies", f"--user={POLICIES_USER}")
     images = write_images(state)
     for number in range(1, count + 1):
         make_host(number, of=count, memory_bytes=_MEMORY_BYTES, cores=_CORES)

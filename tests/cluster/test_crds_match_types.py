@@ -121,6 +121,7 @@ NUMBERS: dict[str, tuple[Mapping[str, Any], Sequence[object], Sequence[object]]]
     "spec.minF1": (APP, [0, 1, "0", "1", "0.5", "1.0"], ["1.01", 2, -1, "-0.1", "high"]),
     "spec.training.baseDnn.alpha": (APP, ["0.25", 1, "4"], [0, "0", "4.1", 5, "wide"]),
     "spec.eventProfile.lengthSeconds": (APP, [2, "2.5", "5/2"], [0, "0", "-1", "0/1", "long"]),
+    "spec.eventProfile.lengthQuantilesSeconds.0": (APP, [2, "2.5", "5/2"], [0, "0", "-1", "0/1", "long"]),
     "spec.eventProfile.gapSeconds": (APP, [23, "0.001"], [0, "0.000", "x"]),
     "spec.eventProfile.frequency": (APP, ["0.08", 1, "1.0"], [0, "0", "1.1", "often"]),
     "spec.eventProfile.correlation": (APP, ["0", "0.99", 0], [1, "1", "1.0", "-0.1", "much"]),

@@ -14,10 +14,12 @@ from .binaries import built
 from .built_images import Registry
 from .nodes import Cluster
 from .second_box import APP, BOX, SecondBox, running_second_box, without_network
+from .waiting import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3600)]  # where images have to be built, that takes most of it
 
 EVENTS = {"apple": ["apple"], "orange": ["orange"], "broccoli": ["broccoli"], "fruit": ["apple", "orange"]}
+REGISTRY = ("mainstream-registry.mainstream-system.svc", 5000)
 LISTEN_SECONDS = 75
 """A little more than one round of the camera."""
 OUTAGE_SECONDS = 45
@@ -92,6 +94,28 @@ def test_events_arrive_at_the_broker(belt: Cluster) -> None:
         )
     assert all(one.recall > 0.5 for one in found.values())
     assert sum(one.f1 for one in found.values()) / len(found) > 0.5
+
+
+def test_the_registry_is_closed_to_other_pods(belt: Cluster) -> None:
+    """The camera's pod reaches the broker, but the registry only once it has the label that the chart's NetworkPolicy asks for.
+
+    All that is Ready by now went through the same policies: the pod that pushed packages, trainers, operator and runner.
+    """
+    plane, selector = belt.plane, "--selector=app.kubernetes.io/name=camera"
+    (pod,) = plane.got("pods", "--namespace=belt", selector)["items"]
+    camera = ("--namespace=belt", f"pod/{pod['metadata']['name']}")
+
+    def reached(host: str, port: int) -> bool:
+        dial = f"import socket; socket.create_connection(('{host}', {port}), 3)"
+        inside = ("--container=camera", "--", "/usr/bin/python3", "-c", dial)
+        return plane.kubectl("exec", *camera, *inside).returncode == 0
+
+    assert reached("broker.belt.svc", 1883)
+    assert not reached(*REGISTRY)
+    plane.did("label", *camera, "mainstream.dev/registry-client=true")
+    eventually("the registry lets it in", lambda: reached(*REGISTRY), seconds=60)
+    plane.did("label", *camera, "mainstream.dev/registry-client-")
+    eventually("the registry is closed to it again", lambda: not reached(*REGISTRY), seconds=60)
 
 
 def test_describe_tells_what_happened(belt: Cluster) -> None:

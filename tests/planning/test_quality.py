@@ -53,6 +53,32 @@ def test_no_more_votes_than_an_event_has_looks() -> None:
     assert best.votes[1] <= 2
 
 
+def test_events_shorter_than_the_votes_take_are_missed() -> None:
+    """Eight votes at 15 fps take half a second: of events of 0.2 and 2 s every other one. Their mean would promise them all."""
+    kinds = (None, (Fraction(1, 5), Fraction(2)))
+    given = [profile(length_seconds=Fraction(11, 10), length_quantiles_seconds=lengths) for lengths in kinds]
+    alike, varied = (
+        best_f1([1.0] * 9, [0.0] * 9, one, capture_fps=CAPTURE, rates=(CAPTURE,), votes=8).f1[0] for one in given
+    )
+    assert alike == pytest.approx(1.0)
+    assert varied == pytest.approx(2 / 3)  # a recall of one half, a precision of one
+
+
+def test_lengths_count_as_often_as_they_are_given() -> None:
+    """Recall is their mean; one length alone is as good as the mean length."""
+
+    def recall(*lengths: Fraction) -> float:
+        one = profile(length_quantiles_seconds=lengths, gap_seconds=None, frequency=1.0)
+        score = best_f1(P, Q, one, capture_fps=CAPTURE, rates=(CAPTURE,), votes=4, threshold=5).f1[0]
+        return float(score / (2 - score))
+
+    short, long = Fraction(1, 3), Fraction(2)
+    assert recall(short, short, long) == pytest.approx((2 * recall(short) + recall(long)) / 3)
+    plain = best_f1(P, Q, profile(), capture_fps=CAPTURE, rates=(CAPTURE,), votes=4, threshold=5)
+    same = profile(length_quantiles_seconds=(Fraction(2),))
+    assert best_f1(P, Q, same, capture_fps=CAPTURE, rates=(CAPTURE,), votes=4, threshold=5).f1 == plain.f1
+
+
 def test_a_known_gap_counts_false_events_once_in_each() -> None:
     """Precision is R / (R + N) with N over the gap; without one, the prior decides."""
     always = best_f1([1.0] * 9, [1.0] * 9, profile(), capture_fps=CAPTURE, rates=(CAPTURE,))

@@ -90,4 +90,15 @@ def test_the_event_profile_of_a_labelled_video() -> None:
     assert profile is not None
     assert (profile.length_seconds, profile.gap_seconds) == (Fraction(2), Fraction(8))
     assert (profile.frequency, profile.correlation, profile.correlation_fps) == (0.2, 0.3, Fraction(10))
+    assert profile.length_quantiles_seconds is None  # the mean says it already
+    assert profile.lengths == (Fraction(2),)
     assert measured_profile([(200, Fraction(10), [])], correlation=0.3) is None
+
+
+def test_the_lengths_of_events_are_measured() -> None:
+    """Five lengths of ten events: those that a tenth of them does not reach, three tenths, and so on."""
+    spans = [(100 * place, 100 * place + 10 * place - 1) for place in (3, 10, 1, 5, 2, 4, 9, 7, 6, 8)]
+    profile = measured_profile([(1200, Fraction(10), sorted(spans))], correlation=0.3)
+    assert profile is not None
+    assert profile.length_seconds == Fraction(11, 2)
+    assert profile.length_quantiles_seconds == (2, 4, 6, 8, 10)

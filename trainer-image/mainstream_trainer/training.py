@@ -35,7 +35,7 @@ from mainstream_trainer.quantise import float_branch, quantised_branch
 from mainstream_trainer.tflite import export_tflite
 from mainstream_trainer.video import Crop
 
-_VERSION = 2
+_VERSION = 3
 """Of the training itself: raise it when the same input would train something else."""
 
 CALIBRATION_FRAMES = 100

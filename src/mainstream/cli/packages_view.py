@@ -98,9 +98,12 @@ def _about_package(config: MPackageConfig, names: Mapping[str, str]) -> list[tup
 def _profile(profile: EventProfile | None) -> str:
     if profile is None:
         return "none"
+    spread = (
+        f" ({float(min(profile.lengths)):.4g} to {float(max(profile.lengths)):.4g})" if len(profile.lengths) > 1 else ""
+    )
     gap = "" if profile.gap_seconds is None else f", gaps {float(profile.gap_seconds):.4g} s"
     return (
-        f"events {float(profile.length_seconds):.4g} s{gap}, frequency {profile.frequency:.3g}, "
+        f"events {float(profile.length_seconds):.4g} s{spread}{gap}, frequency {profile.frequency:.3g}, "
         f"correlation {profile.correlation:.3g} at {float(profile.correlation_fps):.4g} fps"
     )
 
