@@ -80,7 +80,13 @@ def looks() -> Figure:
     rng = np.random.default_rng(5)
     for rho in (0.0, 0.6, 0.9):
         model = detection(
-            np.array([p]), rho, window_seconds=length, rates=rates, capture_fps=capture, most_votes=1, looks="sampled"
+            np.array([p]),
+            rho,
+            windows_seconds=(length,),
+            rates=rates,
+            capture_fps=capture,
+            most_votes=1,
+            looks="sampled",
         )[:, 0, 0]
         for fps, recall in zip(rates, model.tolist(), strict=True):
             series = f"correlation {rho:g}"

@@ -19,18 +19,18 @@ def detection(
     p: Array,
     correlation: Array | float,
     *,
-    window_seconds: Fraction,
+    windows_seconds: Sequence[Fraction],
     rates: Sequence[Fraction],
     capture_fps: Fraction,
     most_votes: int,
     looks: Looks = "sampled",
 ) -> Array:
-    """Probability of a detection in a window at each rate (corrected model), for 1..most_votes votes.
+    """Probability of a detection in a window, of equally frequent lengths, at each rate, for 1..most_votes votes (corrected).
 
     ``p`` (``(n,)``) is the probability of a positive frame, ``correlation`` (``(n,)`` or a number) that of neighbouring
     capture frames, in [0, 1). Returns ``(rates, n, most_votes)``. Where nobody looks there is no detection.
     """
-    seen = windows(window_seconds, tuple(rates), capture_fps, looks)
+    seen = windows(tuple(windows_seconds), tuple(rates), capture_fps, looks)
     rho = np.broadcast_to(np.asarray(correlation, float), p.shape)
     missed = _missed(p, rho ** seen.lags[:, None], seen, most_votes)
     shares = np.zeros((len(rates), len(seen.looks)))

@@ -4,7 +4,6 @@ Votes and threshold cost nothing, so they are maximised out before anything is s
 and the votes and threshold that give it. Of equal F1 the fewest votes win, then the threshold nearest to one half.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -106,10 +105,9 @@ def f1(
         return _harmonic(recall, profile.frequency * recall, (1 - profile.frequency) * false)
     per_frame = float(profile.correlation_fps / capture_fps)
     detected = partial(detection, rates=rates, capture_fps=capture_fps, most_votes=most_votes, looks=looks)
-    lengths = Counter(profile.lengths)
-    recalls = [detected(p, correlations[0] ** per_frame, window_seconds=length) for length in lengths]
-    recall = np.average(recalls, axis=0, weights=list(lengths.values()))
-    false = detected(q, correlations[1] ** per_frame, window_seconds=profile.gap_seconds or profile.length_seconds)
+    recall = detected(p, correlations[0] ** per_frame, windows_seconds=profile.lengths)
+    between = (profile.gap_seconds or profile.length_seconds,)
+    false = detected(q, correlations[1] ** per_frame, windows_seconds=between)
     if profile.gap_seconds:
         return _harmonic(recall, recall, false)
     return _harmonic(recall, profile.frequency * recall, (1 - profile.frequency) * false)

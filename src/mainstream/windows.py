@@ -1,14 +1,17 @@
 """How the looks of an app fall into a window of time (paper Eq. 1; model.md, "Number of looks").
 
-A window of length L begins at any moment with equal probability. The slots that an app of rate f takes repeat, so which of them
-a window covers is known for every beginning, and exactly: it changes only where a look enters or leaves. ``Windows`` holds
-what can happen at each of several rates, a row each, so that ``detection`` runs over all of them at once.
+A window of length L (or of one of several lengths, equally frequent) begins at any moment with equal probability. The slots that
+an app of rate f takes repeat, so which of them a window covers is known for every beginning, and exactly: it changes only where
+a look enters or leaves. ``Windows`` holds what can happen at each of several rates, a row each, so that ``detection`` runs over
+all of them at once.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from itertools import product
 from math import ceil, floor
 from typing import Literal
 
@@ -61,15 +64,17 @@ def mean_looks(window_seconds: Fraction, fps: Fraction) -> tuple[tuple[int, floa
 
 
 @lru_cache(maxsize=4096)
-def windows(window_seconds: Fraction, rates: tuple[Fraction, ...], capture_fps: Fraction, looks: Looks) -> Windows:
-    """The windows of that length at each of the rates, as the slots are taken or ideally (Eq. 1, evenly spaced)."""
+def windows(
+    windows_seconds: tuple[Fraction, ...], rates: tuple[Fraction, ...], capture_fps: Fraction, looks: Looks
+) -> Windows:
+    """The windows of those lengths, equally frequent, at each of the rates, as the slots are taken or ideally (Eq. 1)."""
+    kinds = _ideal if looks == "ideal" else _sampled
     rows = []
-    for place, fps in enumerate(rates):
-        kinds = _ideal if looks == "ideal" else _sampled
-        for count, share, period, gaps in kinds(window_seconds, fps, capture_fps):
+    for (place, fps), (length, times) in product(enumerate(rates), Counter(windows_seconds).items()):
+        for count, share, period, gaps in kinds(length, fps, capture_fps):
             followed = np.zeros(FOLLOWED)
             followed[1:] = np.resize(gaps, FOLLOWED - 1) if len(gaps) else 0.0
-            rows.append((place, share, count, period, followed))
+            rows.append((place, share * times / len(windows_seconds), count, period, followed))
     rows.sort(key=lambda row: -row[2])
     gap = np.stack([row[4] for row in rows])
     lags, lag = np.unique(gap, return_inverse=True)

@@ -24,7 +24,7 @@ def test_the_corrected_model_agrees_with_a_simulation_of_the_real_slots() -> Non
         length = Fraction(int(rng.integers(3, 60)), 10)
         p, rho, votes = rng.uniform(0.05, 0.95), rng.uniform(0, 0.9), int(rng.integers(1, 5))
         expected = detection(
-            np.array([p]), rho, window_seconds=length, rates=(fps,), capture_fps=capture, most_votes=votes
+            np.array([p]), rho, windows_seconds=(length,), rates=(fps,), capture_fps=capture, most_votes=votes
         )
         errors.append(abs(_simulated(rng, p, rho, length, fps, capture, votes) - expected[0, 0, -1]))
     assert np.mean(errors) <= 0.01
@@ -59,7 +59,7 @@ def _simulated(
 def test_windows_hold_as_many_looks_as_the_rate_says(capture: Fraction, tenths: int, data: st.DataObject) -> None:
     """Shares sum to one and the mean number of looks is exactly L f, however the slots lie."""
     length, fps = Fraction(tenths, 10), data.draw(st.sampled_from(rates_on_offer(capture)))
-    seen = windows(length, (fps,), capture, "sampled")
+    seen = windows((length,), (fps,), capture, "sampled")
     assert seen.share.sum() == pytest.approx(1)
     assert float(seen.share @ seen.looks) == pytest.approx(float(length * fps))
 
@@ -70,7 +70,7 @@ def test_more_votes_are_harder_and_all_is_a_probability(p: float, rho: float, te
     """Detections fall with votes, at every rate."""
     capture = Fraction(15)
     found = detection(
-        np.array([p]), rho, window_seconds=Fraction(tenths, 10), rates=rates_on_offer(capture),
+        np.array([p]), rho, windows_seconds=(Fraction(tenths, 10),), rates=rates_on_offer(capture),
         capture_fps=capture, most_votes=6,
     )  # fmt: skip
     assert found.min() >= -1e-12
@@ -96,7 +96,7 @@ def test_long_windows_shrink_as_if_followed_to_the_end(rho: float, votes: int) -
             moved[votes] += state[votes]
             state, last = moved, slot
         found = detection(
-            np.array([p]), rho, window_seconds=Fraction(60), rates=(fps,), capture_fps=capture, most_votes=votes
+            np.array([p]), rho, windows_seconds=(Fraction(60),), rates=(fps,), capture_fps=capture, most_votes=votes
         )
         assert found[0, 0, -1] == pytest.approx(state[votes], abs=0.003)
 
@@ -106,7 +106,7 @@ def test_who_never_looks_detects_nothing() -> None:
     found = detection(
         np.array([1.0]),
         0.0,
-        window_seconds=Fraction(1),
+        windows_seconds=(Fraction(1),),
         rates=(Fraction(1, 10),),
         capture_fps=Fraction(10),
         most_votes=2,
@@ -117,7 +117,7 @@ def test_who_never_looks_detects_nothing() -> None:
 def test_an_event_shorter_than_a_frame_may_fall_between_two() -> None:
     """50 ms at 10 frames per second are seen every other time."""
     found = detection(
-        np.array([1.0]), 0.0, window_seconds=Fraction(1, 20), rates=(Fraction(10),), capture_fps=Fraction(10),
+        np.array([1.0]), 0.0, windows_seconds=(Fraction(1, 20),), rates=(Fraction(10),), capture_fps=Fraction(10),
         most_votes=1,
     )  # fmt: skip
     assert found[0, 0, 0] == pytest.approx(0.5)
@@ -128,7 +128,7 @@ def test_ideal_looks_are_those_of_equation_1() -> None:
     assert mean_looks(Fraction(1, 2), Fraction(5)) == ((2, 0.5), (3, 0.5))
     assert mean_looks(Fraction(2), Fraction(5)) == ((10, 1.0),)
     found = detection(
-        np.array([0.3]), 0.0, window_seconds=Fraction(1, 2), rates=(Fraction(5),), capture_fps=Fraction(10),
+        np.array([0.3]), 0.0, windows_seconds=(Fraction(1, 2),), rates=(Fraction(5),), capture_fps=Fraction(10),
         most_votes=1, looks="ideal",
     )  # fmt: skip
     assert found[0, 0, 0] == pytest.approx(1 - (0.7**2 + 0.7**3) / 2)
