@@ -1,9 +1,9 @@
 """How the looks of an app fall into a window of time (paper Eq. 1; model.md, "Number of looks").
 
-A window of length L (or of one of several lengths, equally frequent) begins at any moment with equal probability. The slots that
-an app of rate f takes repeat, so which of them a window covers is known for every beginning, and exactly: it changes only where
-a look enters or leaves. ``Windows`` holds what can happen at each of several rates, a row each, so that ``detection`` runs over
-all of them at once.
+A window of length L (or of one of several lengths, equally frequent) begins at any moment with equal probability. The slots
+that an app of rate f takes repeat, so which of them a window covers is known for every beginning, and exactly: it changes only
+where a look enters or leaves. ``Windows`` holds what can happen at each of several rates, a row each, so that ``detection``
+runs over all of them at once.
 """
 
 from collections import Counter
