@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from .control_plane import ControlPlane, start_control_plane
+from .objects import API
 from .operated import NAMESPACE, Operated, settings
 from .packages import Registry
-from .stage import API, Stage
+from .stage import Stage
 from .waiting import eventually
 
 CRDS = Path(__file__).resolve().parents[2] / "crds"

@@ -2,9 +2,10 @@
 
 import pytest
 
+from .objects import is_ready
 from .operated import NAMESPACE, Operated
 from .packages import Registry
-from .stage import Stage, edge_node, is_ready, packaged_app
+from .stage import Stage, edge_node, packaged_app
 from .waiting import eventually
 
 pytestmark = pytest.mark.cluster

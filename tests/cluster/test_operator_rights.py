@@ -13,9 +13,10 @@ from mainstream.resources.names import runner_name
 from mainstream_operator.rights import RIGHTS, everything
 
 from .control_plane import ControlPlane
+from .objects import is_ready
 from .operated import NAMESPACE, Operated
 from .packages import Registry
-from .stage import Stage, edge_node, is_ready, packaged_app
+from .stage import Stage, edge_node, packaged_app
 from .waiting import eventually
 
 pytestmark = pytest.mark.cluster

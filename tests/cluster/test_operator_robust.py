@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from .objects import API, is_ready, path_of
 from .operated import NAMESPACE, Operated
 from .packages import Registry
-from .stage import API, Stage, edge_node, is_ready, packaged_app, path_of
+from .stage import Stage, edge_node, packaged_app
 from .waiting import eventually
 
 pytestmark = pytest.mark.cluster
