@@ -31,3 +31,11 @@ def test_every_reason_that_the_operator_gives_is_explained() -> None:
         given |= set(re.findall(r'reason="([A-Z][A-Za-z0-9]+)"', file.read_text(encoding="utf-8")))
     assert {"Ready", "NoApps", "Infeasible"} <= given
     assert given <= set(reasons.REASONS)
+
+
+def test_every_metric_of_the_operator_is_explained() -> None:
+    """By its name, in docs/metrics.md."""
+    source = (ROOT / "operator" / "mainstream_operator" / "metrics.py").read_text(encoding="utf-8")
+    given = set(re.findall(r'"(mainstream_\w+)"', source))
+    assert {"mainstream_leader", "mainstream_reconcile_waiting"} <= given
+    assert given <= set(re.findall(r"`(mainstream_\w+)`", (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")))
