@@ -1,4 +1,4 @@
-"""What the chart is checked with beside the cluster's own programs, built by ``tools/chart-tools.sh``."""
+"""What the chart is checked with beside the cluster's own programs, from ``tools/chart-tools.sh``."""
 
 import subprocess
 from functools import cache
@@ -10,6 +10,11 @@ from .releases import CHART
 def chart_tool(name: str) -> Path:
     """``helm`` (Helm 3) or ``helm-unittest``; built if they are not there yet."""
     return _folder() / name
+
+
+def monitoring_crds() -> list[Path]:
+    """The Prometheus operator's CRDs for ServiceMonitors and PodMonitors."""
+    return sorted(_folder().glob("monitoring.coreos.com_*.yaml"))
 
 
 @cache

@@ -16,7 +16,7 @@ from mainstream_operator.rights import RIGHTS
 from mainstream_operator.settings import Settings
 
 from .binaries import binary
-from .chart_tools import chart_tool
+from .chart_tools import chart_tool, monitoring_crds
 from .control_plane import ControlPlane
 from .releases import CHART, Values
 
@@ -68,7 +68,10 @@ EVERYTHING: Values = {
         },
     },
     "networkPolicy": {"metricsFrom": [{"namespaceSelector": {"matchLabels": {"monitoring": "yes"}}}]},
-    "metrics": {"grafanaDashboard": {"enabled": True}},
+    "metrics": {
+        "grafanaDashboard": {"enabled": True},
+        "serviceMonitor": {"enabled": True, "interval": "1m", "labels": {"release": "prometheus"}},
+    },
 }
 VALUES = {"the defaults": {}, "limited to namespaces": LIMITED, "all that can be said": EVERYTHING}
 
@@ -301,7 +304,10 @@ def test_no_pod_can_do_more_than_it_must(values: Values) -> None:
 
 @pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
 def test_an_api_server_takes_all_of_it(apiserver: ControlPlane, values: Values) -> None:
-    """Without a warning, and in namespaces that enforce the restricted standard; kinds of other projects aside."""
+    """Without a warning, and in namespaces that enforce the restricted standard, beside the Prometheus operator's CRDs."""
+    for crd in monitoring_crds():
+        apiserver.did("apply", "--server-side", "--filename", crd)
+        apiserver.did("wait", "--for=condition=Established", "--timeout=30s", "--filename", crd)
     for name in (NAMESPACE, "traffic", "parking"):
         labels = {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted"}
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
