@@ -58,7 +58,8 @@ class NodeFiles:
 
     def _cni(self) -> dict[str, object]:
         subnet = [[{"subnet": f"{PODS}.{self.number}.0/24"}]]
-        bridge = {"type": "bridge", "bridge": "cni0", "isDefaultGateway": True, "ipMasq": True, "hairpinMode": True}
+        # Not masqueraded: a NetworkPolicy on another node has to see whose packet it is, and every host has a route back.
+        bridge = {"type": "bridge", "bridge": "cni0", "isDefaultGateway": True, "ipMasq": False, "hairpinMode": True}
         return {
             "cniVersion": "0.4.0",
             "name": "test",
