@@ -122,7 +122,7 @@ class PackageReader:
             data = (values or {}).get(DOCKER_CONFIG, b"")
             store = parse_credentials(data, where=DOCKER_CONFIG) if data else CredentialStore()
         except InputError as error:
-            return Wait(reason="PackageInvalid", message=str(error), failed=True)
+            return Wait(reason="PackageInvalid", message=error.line, failed=True)
         shown = sha256(data) if store.find(place) is not None else ""
         asked = Asked(reference=reference, base_dnn=base_dnn, credentials=shown)
         now = self._clock()
@@ -147,14 +147,14 @@ class PackageReader:
             value = self._fetched(asked, place, store)
             seconds = float("inf") if place.digest else TAG_SECONDS
         except NotAllowedError as error:
-            value = Wait(reason="RegistryCredentialsMissing", message=str(error), failed=True)
+            value = Wait(reason="RegistryCredentialsMissing", message=error.line, failed=True)
         except NotThereError as error:
-            value = Wait(reason="PackageNotFound", message=str(error), failed=True)
+            value = Wait(reason="PackageNotFound", message=error.line, failed=True)
         except OperationError as error:
             away = True
-            value = Wait(reason="PackageNotFound", message=str(error), failed=False)
+            value = Wait(reason="PackageNotFound", message=error.line, failed=False)
         except MainstreamError as error:
-            value = Wait(reason="PackageInvalid", message=str(error), failed=True)
+            value = Wait(reason="PackageInvalid", message=error.line, failed=True)
         except Exception as error:  # what a stranger's registry sends must not end the thread that reads for all
             log.exception("cannot read a package", reference=asked.reference)
             value = Wait(reason="PackageInvalid", message=f"{type(error).__name__} while reading it", failed=True)

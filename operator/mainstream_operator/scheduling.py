@@ -95,7 +95,7 @@ def schedule(
         try:
             check_packaged(packaged)
         except InputError as error:
-            refused[state.app.key] = Finding(good=False, reason="PackageInvalid", message=str(error))
+            refused[state.app.key] = Finding(good=False, reason="PackageInvalid", message=error.line)
             continue
         ready.append(packaged)
         references[state.app.key] = package.reference

@@ -154,7 +154,7 @@ def package_status(package: PackageInUse) -> Plain:
 
 def package_failure(error: InputError, *, trained: bool) -> Wait:
     """Why a package cannot be used."""
-    return Wait(reason="TrainingFailed" if trained else "PackageInvalid", message=str(error), failed=True)
+    return Wait(reason="TrainingFailed" if trained else "PackageInvalid", message=error.line, failed=True)
 
 
 def _result(result: JobResult, mark: str) -> Result:

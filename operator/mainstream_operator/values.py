@@ -94,7 +94,7 @@ def read_app(body: Mapping[str, Any]) -> MainstreamApp | Invalid:
     try:
         return MainstreamApp.from_plain(_read(body), where=f"MainstreamApp {_name(body)}")
     except InputError as error:
-        return Invalid(message=str(error), identity=identity(body))
+        return Invalid(message=error.line, identity=identity(body))
 
 
 def read_edge_node(body: Mapping[str, Any]) -> EdgeNode | Invalid:
@@ -102,7 +102,7 @@ def read_edge_node(body: Mapping[str, Any]) -> EdgeNode | Invalid:
     try:
         return EdgeNode.from_plain(_read(body), where=f"EdgeNode {_name(body)}")
     except InputError as error:
-        return Invalid(message=str(error), identity=identity(body))
+        return Invalid(message=error.line, identity=identity(body))
 
 
 def key_of(body: Mapping[str, Any]) -> str:

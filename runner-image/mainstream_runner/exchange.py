@@ -143,7 +143,7 @@ class Exchange:
             self.refusal = None
         except MainstreamError as error:
             self._blobs.pin(self._newest.schedule)
-            self._refuse(digest, str(error))
+            self._refuse(digest, error.line)
         except OSError as error:
             self._refuse(digest, f"cannot prepare the schedule: {error.strerror}")
 

@@ -19,6 +19,13 @@ class MainstreamError(Exception):
         text = problem if self.where is None else f"{self.where}: {problem}"
         super().__init__(text if remedy is None else f"{text}\n  {remedy}")
 
+    @property
+    def line(self) -> str:
+        """All of it in one line, as conditions and Jobs have it."""
+        problem, _, remedy = str(self).partition("\n")
+        parts = [problem if problem.endswith((".", "!", "?")) or not remedy else f"{problem}.", *remedy.split()]
+        return " ".join(parts)
+
 
 class InputError(MainstreamError):
     """The user must change an input: a manifest, a dataset, an option."""

@@ -98,7 +98,7 @@ def failing(reason: Reason, *, wrong_input: Reason | None = None) -> Iterator[No
         yield
     except MainstreamError as error:
         chosen = wrong_input if wrong_input is not None and isinstance(error, InputError) else reason
-        raise JobFailedError(_reason(error, chosen), str(error), error.exit_status) from error
+        raise JobFailedError(_reason(error, chosen), error.line, error.exit_status) from error
 
 
 def run_job(kinds: Mapping[str, tuple[type[Document], Reason, Work]], surroundings: Surroundings) -> int:
@@ -114,7 +114,7 @@ def run_job(kinds: Mapping[str, tuple[type[Document], Reason, Work]], surroundin
     except JobFailedError as error:
         result, status = _failure(error.reason, str(error)), error.exit_status
     except MainstreamError as error:
-        result, status = _failure(reason, str(error)), error.exit_status
+        result, status = _failure(reason, error.line), error.exit_status
     except KeyboardInterrupt:
         surroundings.warn("stopped: another pod goes on where this one was")
         return TERMINATED

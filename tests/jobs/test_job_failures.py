@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mainstream.errors import InputError, MainstreamError, OperationError
 from mainstream.jobs import MESSAGE_LIMIT, ProfileTask
 
 from .conftest import Pod, Registry
@@ -58,3 +59,19 @@ def test_labels_and_branchpoints_that_there_are_none_of(
     failed(pod, 2, "TrainingFailed", "no branchpoint 'conv_99'", "conv_pw_13")
     _, pod = run_pod("mainstream_trainer", train_task(registry, base, red_and_blue, shares=2))
     failed(pod, 2, "TrainingFailed", "JOB_COMPLETION_INDEX", "from 0 to 1")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (InputError("no such thing", where="a.yaml"), "a.yaml: no such thing"),
+        (
+            OperationError("it cannot be reached: refused", remedy="Is it up?\n  Then try again."),
+            "it cannot be reached: refused. Is it up? Then try again.",
+        ),
+        (InputError("what is that?", remedy="Name it."), "what is that? Name it."),
+    ],
+)
+def test_what_is_wrong_and_what_to_do_are_sentences_of_one_line(error: MainstreamError, line: str) -> None:
+    """Conditions and Jobs have one line only."""
+    assert error.line == line
