@@ -15,24 +15,24 @@ JOB_NAME = "batch.kubernetes.io/job-name"
 
 
 def job_view(job: Made, pods: Iterable[Made]) -> JobView:
-    """Of a Job and the pods among those given that are its own; the newest pod that says something counts."""
+    """Of a Job and the pods among those given that are its own; of several that say something the newest counts.
+
+    In a Job that failed it is the newest failure, whichever share it is of. In any other one no failure counts: that pod is
+    tried again, or was, and well.
+    """
     status = (job.body or {}).get("status") or {}
     state, trouble = _state(status)
     bodies = [pod.body for pod in pods if pod.labels.get(JOB_NAME) == job.key.name and pod.body is not None]
     bodies.sort(key=lambda body: str(body["metadata"].get("creationTimestamp", "")))
-    result = None
-    for body in bodies:
-        said = _result(body)
-        # Of several shares a failure counts, whichever pod it is of.
-        if said is not None and not (result is not None and result.failure is not None and said.failure is None):
-            result = said
+    said = [result for body in bodies if (result := _result(body)) is not None]
+    done = [result for result in said if result.failure is None]
+    failed = [result for result in said if result.failure is not None]
     if state == "Active":
         for body in bodies[-1:]:
             found = pod_trouble(body)
             trouble = found.message if found is not None else ""
-        # What a pod that is tried again left is no result yet.
-        result = result if result is not None and result.failure is None else None
-    return JobView(name=job.key.name, state=state, result=result, trouble=trouble)
+    last = ((failed or done) if state == "Failed" else done)[-1:]
+    return JobView(name=job.key.name, state=state, result=last[0] if last else None, trouble=trouble)
 
 
 def _state(status: Plain) -> tuple[Literal["Active", "Succeeded", "Failed"], str]:

@@ -1,9 +1,15 @@
 """Which package an app uses, and which Jobs that takes: first training, retraining, worse results, failures, shares."""
 
+from typing import Any
+
 import pytest
 
 from mainstream.jobs import Failure, JobResult
 from mainstream.resources.names import ACCEPT_ANNOTATION
+from mainstream_operator import kinds
+from mainstream_operator.client import ObjectKey
+from mainstream_operator.job_views import JOB_NAME, job_view
+from mainstream_operator.made import Made
 from mainstream_operator.training import Result, Wait, base_outcome, choose, package_status, training
 from mainstream_operator.values import JobView
 
@@ -130,3 +136,52 @@ def test_the_status_sums_the_package_up() -> None:
     """Lowest and highest of its candidates' best."""
     status = package_status(package(quality=0.9, training_hash="h1"))
     assert (status["candidates"], status["bestPMinusQ"], status["trainingHash"]) == (2, "0.800..0.900", "h1")
+
+
+FAILED, DONE = (
+    JobResult(failure=Failure(reason="DatasetInvalid", message="no such folder")),
+    JobResult(reference=REFERENCE),
+)
+
+
+def _made(kind: kinds.Kind, name: str, body: dict[str, Any], **labels: str) -> Made:
+    metadata = {"name": name, **body.get("metadata", {})}
+    key = ObjectKey(kind, "traffic", name)
+    return Made(
+        key=key, uid=name, version="1", generation=1, created="", labels=labels, applied=None, ending=False,
+        body={**body, "metadata": metadata},
+    )  # fmt: skip
+
+
+def _viewed(condition: str | None, *results: JobResult) -> JobView:
+    """A Job in that condition whose pods left those results, one after the other."""
+    conditions = [{"type": condition, "status": "True"}] if condition else []
+    pods = [
+        _made(
+            kinds.POD, f"pod-{number}",
+            {
+                "metadata": {"creationTimestamp": f"2026-01-01T00:0{number}:00Z"},
+                "status": {
+                    "containerStatuses": [{"state": {"terminated": {"message": result.termination_message().decode()}}}]
+                },
+            },
+            **{JOB_NAME: "job"},
+        )
+        for number, result in enumerate(results)
+    ]  # fmt: skip
+    return job_view(_made(kinds.JOB, "job", {"status": {"conditions": conditions}}), reversed(pods))
+
+
+def test_a_pod_that_was_tried_again_with_success_is_no_failure() -> None:
+    """The dataset's volume was not filled yet; the Job's next pod found it. Its result counts, whatever came before."""
+    assert _viewed(None, FAILED).result is None
+    assert _viewed("SuccessCriteriaMet", FAILED, DONE).result == DONE
+    assert _viewed("Complete", FAILED, FAILED, DONE).result == DONE
+    assert isinstance(training("h1", None, None, {"train": _viewed("Complete", FAILED, DONE)}, 1).outcome, Result)
+
+
+def test_in_a_job_that_failed_a_failure_counts_whichever_share_it_is_of() -> None:
+    """Another share's pod may have ended well after it."""
+    share = JobResult(candidates=1)
+    assert _viewed("Failed", FAILED, share).result == FAILED
+    assert _viewed("Failed", share).result == share
