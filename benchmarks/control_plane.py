@@ -65,7 +65,6 @@ def main() -> int:
         at_most("settled after the first start, s", figures["firstSettledSeconds"], 60),
         at_most("settled after a restart, s", figures["restartSettledSeconds"], 60),
         at_most("one app's change planned, median s", figures["changeMedianSeconds"], 2),
-        at_most("a change just after a restart, s", figures["changeAtRestartSeconds"], 5),
         at_most("boxes touched that the app does not use", figures["othersTouched"], 0),
         at_most("writes per EdgeNode in five minutes", figures["steadyWritesPerNode"], 2),
         at_most("writes of apps in five minutes", figures["steadyAppWrites"], 0),
