@@ -113,6 +113,14 @@ def _listens() -> bool:
     return True
 
 
+def undisturbed(second: SecondBox, seconds: float) -> Outage:
+    """Nothing happens for that long: what outages are compared with."""
+    begin = time.time()
+    time.sleep(seconds)
+    end = time.time()
+    return _outage(second, begin, end, arrived_meanwhile=len(_within(second.records(), begin + 1, end)))
+
+
 def without_network(second: SecondBox, seconds: float) -> Outage:
     """Take its cable out for that long; returns when an event from after it has arrived."""
     begin = time.time()
