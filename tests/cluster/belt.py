@@ -145,14 +145,10 @@ def frames_of(record: Mapping[str, Any]) -> Interval:
 @contextmanager
 def page(plane: ControlPlane) -> Iterator[str]:
     """The address of the runner's page on this machine, for as long as the block runs."""
-    from mainstream.kubectl.calls import Kubectl
-    from mainstream.kubectl.lookup import runner_pod
-
-    from .binaries import binary
-
-    kubectl = Kubectl(program=str(binary("kubectl")), kubeconfig=str(plane.kubeconfig))
-    pod = runner_pod(kubectl, "belt-box")["metadata"]
-    with kubectl.forwarded(f"pod/{pod['name']}", 8080, namespace=pod["namespace"]) as port:
+    selector = "--selector=app.kubernetes.io/component=runner,mainstream.dev/edge-node=belt-box"
+    pods = plane.got("pods", selector, "--namespace=mainstream-system", "--field-selector=status.phase=Running")
+    (pod,) = pods["items"]
+    with plane.forwarded(f"pod/{pod['metadata']['name']}", 8080, namespace="mainstream-system") as port:
         yield f"http://127.0.0.1:{port}"
 
 

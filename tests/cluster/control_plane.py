@@ -4,11 +4,14 @@ import json
 import socket
 import ssl
 import subprocess
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+
+from mainstream.kubectl.calls import Kubectl
 
 from .binaries import binary
 from .certificates import Authority
@@ -45,6 +48,12 @@ class ControlPlane:
     def got(self, *arguments: object) -> Any:
         """What ``kubectl get ARGUMENTS`` prints as JSON."""
         return json.loads(self.did("get", *arguments, "--output=json"))
+
+    def forwarded(self, target: str, port: int, *, namespace: str) -> AbstractContextManager[int]:
+        """A port of this machine that leads into a pod (``pod/NAME``), past its NetworkPolicies."""
+        return Kubectl(program=str(binary("kubectl")), kubeconfig=str(self.kubeconfig)).forwarded(
+            target, port, namespace=namespace
+        )
 
     def client(self) -> httpx.Client:
         """An HTTPS client with the administrator's rights, for what would take hundreds of kubectl processes."""
