@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from mainstream.evaluation.matching import Interval, Matching, match
+from mainstream.kubectl.lookup import runner_pod
 
 from .built_images import IN_CLUSTER_REGISTRY, Registry
 from .control_plane import ControlPlane
@@ -145,10 +146,8 @@ def frames_of(record: Mapping[str, Any]) -> Interval:
 @contextmanager
 def page(plane: ControlPlane) -> Iterator[str]:
     """The address of the runner's page on this machine, for as long as the block runs."""
-    selector = "--selector=app.kubernetes.io/component=runner,mainstream.dev/edge-node=belt-box"
-    pods = plane.got("pods", selector, "--namespace=mainstream-system", "--field-selector=status.phase=Running")
-    (pod,) = pods["items"]
-    with plane.forwarded(f"pod/{pod['metadata']['name']}", 8080, namespace="mainstream-system") as port:
+    pod = runner_pod(plane.plugin, "belt-box")["metadata"]
+    with plane.plugin.forwarded(f"pod/{pod['name']}", 8080, namespace=pod["namespace"]) as port:
         yield f"http://127.0.0.1:{port}"
 
 

@@ -4,7 +4,6 @@ import json
 import socket
 import ssl
 import subprocess
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,11 +48,10 @@ class ControlPlane:
         """What ``kubectl get ARGUMENTS`` prints as JSON."""
         return json.loads(self.did("get", *arguments, "--output=json"))
 
-    def forwarded(self, target: str, port: int, *, namespace: str) -> AbstractContextManager[int]:
-        """A port of this machine that leads into a pod (``pod/NAME``), past its NetworkPolicies."""
-        return Kubectl(program=str(binary("kubectl")), kubeconfig=str(self.kubeconfig)).forwarded(
-            target, port, namespace=namespace
-        )
+    @property
+    def plugin(self) -> Kubectl:
+        """What our kubectl plugin calls it by; ``forwarded`` leads into a pod, past its NetworkPolicies."""
+        return Kubectl(program=str(binary("kubectl")), kubeconfig=str(self.kubeconfig))
 
     def client(self) -> httpx.Client:
         """An HTTPS client with the administrator's rights, for what would take hundreds of kubectl processes."""

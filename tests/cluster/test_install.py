@@ -87,7 +87,7 @@ def test_nothing_can_be_deleted_through_the_registry(release: Release) -> None:
     path = f"v2/some/thing/manifests/sha256:{'0' * 64}"
     with pytest.raises(httpx.TransportError):  # nobody comes in but by the policy
         httpx.delete(f"http://{pod['status']['podIP']}:5000/{path}", trust_env=False)
-    with release.plane.forwarded(f"pod/{pod['metadata']['name']}", 5000, namespace=release.namespace) as port:
+    with release.plane.plugin.forwarded(f"pod/{pod['metadata']['name']}", 5000, namespace=release.namespace) as port:
         answer = httpx.delete(f"http://127.0.0.1:{port}/{path}", trust_env=False)
     assert answer.status_code == httpx.codes.METHOD_NOT_ALLOWED
 
